@@ -19,11 +19,12 @@ def load_class(
     if not (module and name):
         raise ValueError(f"{target!r} is not of the form 'package.module:Class'")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as e:
         raise ValueError(f"{target!r}: there is no module {e.name!r}; install it, or correct the part before the colon") from e
-    except AttributeError as e:
-        raise ValueError(f"{target!r}: {e}; correct the part behind the colon") from e
+    if not hasattr(found, name):
+        raise ValueError(f"{target!r}: module {module!r} has no {name!r}; correct the part behind the colon")
+    return getattr(found, name)
 
 # %% ../../nbs/02_registry.ipynb #5c959dd7
 class Registry:
@@ -66,4 +67,4 @@ class Registry:
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._table, n=1)
         return (f"unknown {self.kind} {name!r}{f'; did you mean {near[0]!r}?' if near else ''} "
-                f"Known: {', '.join(self._table)}; or give 'package.module:Class'")
+                f"(known: {', '.join(self._table)}; or 'package.module:Class' of your own)")
