@@ -185,7 +185,8 @@ def paired_bootstrap(
         raise ValueError(f"hits of shapes {a.shape} and {b.shape}; give one number a query, for the same queries")
     means = bootstrap_means((a - b)[:, None], num, seed)[:, 0]
     above = (means > 0).mean() + (means == 0).mean() / 2
-    return {"a": a.mean(), "b": b.mean(), "difference": (a - b).mean(), "ci95": interval(means).tolist(), "a_above_b": float(above)}
+    figures = {"a": a.mean(), "b": b.mean(), "difference": (a - b).mean(), "a_above_b": above}
+    return {**{name: float(x) for name, x in figures.items()}, "ci95": interval(means).tolist()}
 
 # %% ../../nbs/60_retrieval.ipynb #cc983f60
 def retrieval_row(
@@ -197,10 +198,11 @@ def retrieval_row(
     "The figures of one direction."
     hits = np.stack([ranks.hits(k).numpy() for k in ks], 1)
     low, high = interval(bootstrap_means(hits, bootstrap, seed))
-    return {"n": len(hits), **{f"r@{k}": float(x) for k, x in zip(ks, hits.mean(0))},
-            "median_rank": float(np.median(ranks.rank().numpy())),
-            **{f"chance@{k}": ranks.chance(k) for k in ks},
-            **{f"ci95@{k}": [float(a), float(b)] for k, a, b in zip(ks, low, high)}}
+    digits = lambda x: round(float(x), 6)
+    return {"n": len(hits), **{f"r@{k}": digits(x) for k, x in zip(ks, hits.mean(0))},
+            "median_rank": digits(np.median(ranks.rank().numpy())),
+            **{f"chance@{k}": digits(ranks.chance(k)) for k in ks},
+            **{f"ci95@{k}": [digits(a), digits(b)] for k, a, b in zip(ks, low, high)}}
 
 # %% ../../nbs/60_retrieval.ipynb #bfd31a39
 def evaluate_retrieval(
@@ -246,12 +248,15 @@ def plot_recall_by_dim(
     ax: "plt.Axes | None" = None,
 ) -> "plt.Axes":
     "Recall at k against the Matryoshka dim, one line a direction, with intervals and chance."
-    ax = ax or plt.subplots(figsize=(6, 3.5))[1]
+    ax = ax or plt.subplots(figsize=(5, 2.8))[1]
+    colours: dict = {}
     for pair in dict.fromkeys((row["query"], row["target"]) for row in result["rows"]):
         rows = sorted((r for r in result["rows"] if (r["query"], r["target"]) == pair), key=lambda r: r["dim"])
         dims, recall = [r["dim"] for r in rows], [r[f"r@{k}"] for r in rows]
-        ax.plot(dims, recall, marker="o", markersize=3, label=" → ".join(pair))
-        ax.fill_between(dims, *zip(*(r[f"ci95@{k}"] for r in rows)), alpha=0.12)
+        style = "--" if frozenset(pair) in colours else "-"
+        colour = colours.setdefault(frozenset(pair), f"C{len(colours)}")
+        ax.plot(dims, recall, style, color=colour, marker="o", markersize=3, label=" → ".join(pair))
+        ax.fill_between(dims, *zip(*(r[f"ci95@{k}"] for r in rows)), color=colour, alpha=0.1)
     ax.axhline(result["rows"][0][f"chance@{k}"], color="grey", linestyle=":", label="chance")
     ax.set(xscale="log", xlabel="Matryoshka dim", ylabel=f"R@{k}", ylim=(0, 1))
     ax.set_xticks(dims, [str(d) for d in dims], minor=False)
