@@ -42,7 +42,10 @@ class CLIPVisionEncoder(Encoder):
         self,
         inputs: dict[str, Tensor],  # pixel_values (B, 3, S, S) uint8
     ) -> Tokens:                    # N = (S // patch)^2
-        pixels = (inputs["pixel_values"] / 255 - self.mean) / self.std
+        pixels = inputs["pixel_values"]
+        if pixels.dtype != torch.uint8:
+            raise ValueError(f"pixel_values is {pixels.dtype}; it must be uint8, 0 to 255: this encoder normalises by itself")
+        pixels = (pixels / 255 - self.mean) / self.std
         resized = pixels.shape[-1] != self.model.config.image_size
         out = self.model(pixels, interpolate_pos_encoding=resized, output_hidden_states=True)
         tokens = out.hidden_states[self.config.layer][:, 1:]
