@@ -25,15 +25,15 @@ def whisper_states(
     num_frames: Tensor | None = None,  # (B,) real frames; None: all T are heard, as Whisper was trained
 ) -> list[Tensor]:                     # layers + 1 of (B, T / 2, D); the last after the final LayerNorm
     "Every hidden state of Whisper's encoder, for any number of frames."
-    def keep(n: Tensor | None, length: int) -> Tensor | float:
-        return 1.0 if n is None else (torch.arange(length, device=mel.device) < n.unsqueeze(1)).unsqueeze(1)
-
-    heard = keep(num_frames, mel.shape[-1])
-    x = F.gelu(model.conv1(mel.to(model.conv1.weight.dtype) * heard))
-    x = F.gelu(model.conv2(x * heard)).transpose(1, 2)
-    x = x + model.embed_positions.weight[:x.shape[1]]
-    mask = None if num_frames is None else keep((num_frames + 1) // 2, x.shape[1]).unsqueeze(1)  # (B, 1, 1, N), for keys
-    states = [x]
+    x, mask = mel.to(model.conv1.weight.dtype), None
+    if num_frames is not None:
+        padding = torch.arange(mel.shape[-1], device=mel.device) >= num_frames.view(-1, 1, 1)  # (B, 1, T)
+        mask = ~padding[..., ::2].unsqueeze(1)                                                # (B, 1, 1, N), for keys
+        x = F.gelu(model.conv1(x.masked_fill(padding, 0))).masked_fill(padding, 0)
+    else:
+        x = F.gelu(model.conv1(x))
+    x = F.gelu(model.conv2(x)).transpose(1, 2)
+    states = [x + model.embed_positions.weight[:x.shape[1]]]
     for layer in model.layers:
         states.append(layer(states[-1], mask))
     states[-1] = model.layer_norm(states[-1])
