@@ -38,16 +38,16 @@ def _quiet() -> Iterator[None]:
 def load_weights(
     cls: type[PreTrainedModel],  # a model class of transformers
     config: EncoderConfig,       # `model`: local folder, zoo id or Hub id; `dtype`
-    **kwargs,                    # handed on to `from_pretrained`
+    optional: str = "pooler.",   # weights whose names begin so may be missing
 ) -> PreTrainedModel:
     "Pretrained weights, complete, or one clear error."
     source = resolve_model(config.model)
     try:
         with _quiet():
-            model, info = cls.from_pretrained(source, dtype=getattr(torch, config.dtype), output_loading_info=True, **kwargs)
+            model, info = cls.from_pretrained(source, dtype=getattr(torch, config.dtype), output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
         raise ValueError(f"cannot load {config.model!r} as {cls.__name__}: {str(e).splitlines()[0]}") from e
-    if missing := sorted(info["missing_keys"]):
+    if missing := sorted(k for k in info["missing_keys"] if not k.startswith(optional)):
         raise ValueError(f"{config.model!r} lacks {len(missing)} of the weights of {cls.__name__} ({missing[0]}, ...); "
                          f"is it a checkpoint for kind {config.kind!r}?")
     return model

@@ -60,12 +60,15 @@ class SentenceBERTEncoder(Encoder):
     ):
         super().__init__(config)
         self.pooling = "mean" if config.model == "scratch" else pooling_mode(resolve_model(config.model))
-        positions = self.model.config.max_position_embeddings
-        if config.max_length and config.max_length > positions:
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        if config.max_length and positions and config.max_length > positions:
             raise ValueError(f"max_length={config.max_length} exceeds the {positions} positions of {config.model!r}; lower encoders.text.max_length")
 
     def load(self) -> torch.nn.Module:
-        return load_weights(AutoModel, self.config)
+        model = load_weights(AutoModel, self.config)
+        if hasattr(model, "pooler"):
+            model.pooler = None  # BERT's own, for a task of its pretraining; many checkpoints lack it
+        return model
 
     def scratch(self) -> BertModel:
         sizes = self.config.scratch
