@@ -32,11 +32,7 @@ setup(
     include_package_data=False,
     python_requires=f">={cfg['min_python']}",
     install_requires=words("requirements"),
-    extras_require={
-        "dev": words("dev_requirements"),
-        "zoo": words("zoo_requirements"),
-        "wandb": words("wandb_requirements"),
-    },
+    extras_require={key.removesuffix("_requirements"): words(key) for key in cfg if key.endswith("_requirements")},
     entry_points={
         "console_scripts": [f"edge-glass={lib}.cli:main"],
         "nbdev": [f"{lib}={lib}._modidx:d"],
