@@ -63,6 +63,20 @@ def imports(path: Path, lib: Path, modules: set[str]) -> list[tuple[int, str]]:
     return found
 
 
+def verdict(name: str, target: str, number: dict[str, int], modules: set[str]) -> str | None:
+    "What is wrong with `name` importing `target`, if anything."
+    if target.startswith(":"):
+        return f"{target[1:]}; the library never imports experiments" if target in (":experiments", ":nbs") else None
+    if target not in modules:
+        return f"{LIB}.{target}, which is not there"
+    for who, whom, allowed in RULES:
+        if re.match(who, name) and re.match(whom, target) and target not in allowed:
+            return f"{target}; these two rooms do not know each other"
+    if target != name and number.get(target, -1) >= number.get(name, 100):
+        return f"{target} (room {number[target]:02}); room {number[name]:02} imports only lower numbers"
+    return None
+
+
 def problems(root: Path) -> list[str]:
     "One line for every import that breaks a rule."
     lib, number, found = root / LIB, rooms(root), []
@@ -75,19 +89,8 @@ def problems(root: Path) -> list[str]:
             found.append(f"{path.relative_to(root)}:{error.lineno}: not Python {sys.version_info[0]}.{sys.version_info[1]}: {error.msg}")
     for name, targets in graph.items():
         for line, target in targets:
-            where = f"{files[name].relative_to(root)}:{line}: {name or LIB}"
-            if target.startswith(":"):
-                if target[1:] in ("experiments", "nbs"):
-                    found.append(f"{where} imports {target[1:]}; the library never imports experiments")
-                continue
-            if target not in files:
-                found.append(f"{where} imports {LIB}.{target}, which is not there")
-            elif name in number and target in number and number[target] >= number[name] and target != name:
-                found.append(f"{where} ({number[name]:02}) imports {target} ({number[target]:02}); a room imports only lower numbers")
-            for who, whom, allowed in RULES:
-                if re.match(who, name) and re.match(whom, target) and target not in allowed:
-                    if re.match(who, name)[0].rstrip(".") != re.match(whom, target)[0].rstrip("."):
-                        found.append(f"{where} imports {target}; these two rooms do not know each other")
+            if reason := verdict(name, target, number, set(files)):
+                found.append(f"{files[name].relative_to(root)}:{line}: {name or LIB} imports {reason}")
     return found + light(graph, files, root) + undeclared(graph, files, root)
 
 
