@@ -19,7 +19,7 @@ import re
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -83,13 +83,15 @@ def _value(node: yaml.Node, path: _Path, source: str, marks: dict[_Path, str], p
         return plain_value(node.value) if node.style is None else node.value
 
 # %% ../nbs/01_config.ipynb #62852b48
-def _mapping(node, path, source, marks, problems, inside) -> dict[str, Any]:
+def _mapping(node: yaml.Node, path: _Path, source: str, marks: dict[_Path, str], problems: list[str], inside: tuple) -> dict[str, Any]:
+    "One YAML mapping as a dict with words for keys, each once."
     tree = {}
     for key, value in node.value:
         here, name = f"{source}:{key.start_mark.line + 1}", key.value
         full = (*path, str(name))
         if not isinstance(key, yaml.ScalarNode) or not isinstance(plain_value(name), str):
-            problems.append(f"{here}: {'.'.join(path) or 'top level'}: a key must be a word, not {name if isinstance(name, str) else 'a list or section'}")
+            what = name if isinstance(name, str) else "a list or section"
+            problems.append(f"{here}: {'.'.join(path) or 'top level'}: a key must be a word, not {what}")
         elif name in tree:
             problems.append(f"{here}: {'.'.join(full)}: given twice (first at {marks[full]}); keep one")
         else:
@@ -191,7 +193,7 @@ class EncoderConfig(Section):
 
     def problems(self):
         if self.dtype == "float16" and not self.freeze:
-            yield ("dtype", "freeze"), "float16 weights cannot be trained; use float32 (training.precision is what saves memory), or freeze them"
+            yield ("dtype", "freeze"), "float16 weights cannot be trained; use float32 (training.precision saves memory), or freeze them"
         if self.model == "scratch" and not -self.scratch.layers - 1 <= self.layer <= self.scratch.layers:
             yield ("layer", "scratch.layers"), f"there is no layer {self.layer} in an encoder of {self.scratch.layers} layers"
 
@@ -213,7 +215,7 @@ class AudioEncoderConfig(EncoderConfig):
     kind: str = Field("whisper", min_length=1, description="whisper, a name you registered, or package.module:Class")
     model: str = Field("openai/whisper-base", min_length=1, description="scratch, a Hub id, a zoo id or a local folder")
     max_seconds: float = Field(30.0, gt=0, description="longer recordings are cut here")
-    trim: bool = Field(False, description="run the encoder on real frames only: many times faster on short clips, slightly different output")
+    trim: bool = Field(False, description="run the encoder on real frames only: faster on short clips, slightly different output")
 
     def problems(self):
         yield from super().problems()
@@ -241,7 +243,8 @@ class EncodersConfig(Section):
             if wrong := [other for other in MODALITIES if other != m and kind in KINDS[other]]:
                 yield (f"{m}.kind",), f"{kind} is an encoder of {wrong[0]}, not of {m}; known here: {', '.join(KINDS[m])}"
         if len(have) < 2:
-            yield ("",), f"alignment needs two modalities or more, and there is {'only ' + have[0] if have else 'none'}; add one of {', '.join(m for m in MODALITIES if m not in have)}"
+            only, others = f"only {have[0]}" if have else "none", ", ".join(m for m in MODALITIES if m not in have)
+            yield ("",), f"alignment needs two modalities or more, and there is {only}; add one of {others}"
 
 # %% ../nbs/01_config.ipynb #e24afb1f
 class ProjectorConfig(Section):
@@ -283,7 +286,8 @@ class LossConfig(Section):
 
     def problems(self):
         if 1 / self.temperature > self.max_scale * (1 + 1e-6):
-            yield ("temperature", "max_scale"), f"a temperature of {self.temperature:g} is a scale of {1 / self.temperature:g}, above max_scale {self.max_scale:g}"
+            scale = f"a temperature of {self.temperature:g} is a scale of {1 / self.temperature:g}"
+            yield ("temperature", "max_scale"), f"{scale}, above max_scale {self.max_scale:g}"
         for name, weight in self.pair_weights.items():
             if weight < 0:
                 yield (f"pair_weights.{name}",), f"must not be negative, not {weight:g}"
@@ -291,7 +295,7 @@ class LossConfig(Section):
 # %% ../nbs/01_config.ipynb #b3a9ce52
 class FusionConfig(Section):
     "How several input modalities become one prefix for the decoder."
-    kind: Literal["concat", "cross_attention", "gated"] = Field("concat", description="one after the other, attending to each other, or a learned weighing")
+    kind: Literal["concat", "cross_attention", "gated"] = Field("concat", description="side by side, attending to each other, or weighed")
     dim: int = Field(512, ge=1, description="width")
     layers: int = Field(2, ge=1, description="fusion layers")
     heads: int = Field(8, ge=1, description="attention heads; must divide dim")
@@ -307,7 +311,7 @@ class LoRAConfig(Section):
     rank: int = Field(16, ge=1, description="rank of the updates")
     alpha: int = Field(32, ge=1, description="scale; the update is multiplied by alpha / rank")
     dropout: float = Field(0.05, ge=0, lt=1, description="on the input of each update")
-    target_modules: a_list(str) = Field(["q_proj", "k_proj", "v_proj", "o_proj"], min_length=1, description="names of the linear layers that are updated")
+    target_modules: a_list(str) = Field(["q_proj", "k_proj", "v_proj", "o_proj"], min_length=1, description="layers that are updated")
 
 # %% ../nbs/01_config.ipynb #b59379ec
 class TRMConfig(Section):
@@ -369,13 +373,13 @@ class DataConfig(Section):
     manifest: str | None = Field(None, min_length=1, description="a JSON Lines file; ~ and ${EDGE_GLASS_HOME} are expanded")
     scenes: ScenesConfig = Field(ScenesConfig(), description="sizes where source is scenes")
     num_workers: int = Field(0, ge=0, description="loading processes; 0: none beside the main one")
-    cache: Literal["none", "inputs", "features"] = Field("none", description="keep in memory: nothing, transformed samples, or frozen encoders' outputs")
+    cache: Literal["none", "inputs", "features"] = Field("none", description="kept in memory: nothing, samples, or frozen outputs")
 
     def problems(self):
         if self.source == "manifest" and self.manifest is None:
             yield ("manifest", "source"), "source manifest needs the path of one"
         if self.source == "scenes" and self.manifest is not None:
-            yield ("manifest", "source"), f"{self.manifest!r} would be ignored, for source is scenes; set data.source to manifest, or leave this out"
+            yield ("manifest", "source"), f"{self.manifest!r} would be ignored: source is scenes; use source manifest, or leave this out"
 
     def manifest_path(self) -> Path:
         "The manifest's path, with `~` and `${EDGE_GLASS_HOME}` expanded."
@@ -383,10 +387,10 @@ class DataConfig(Section):
             raise ConfigError(["data.manifest: not given; there is one only where data.source is manifest"])
         return Path(re.sub(r"\$\{EDGE_GLASS_HOME\}|\$EDGE_GLASS_HOME\b", str(home()).replace("\\", "/"), self.manifest)).expanduser()
 
-# %% ../nbs/01_config.ipynb #605d25a9
+# %% ../nbs/01_config.ipynb #1e569ca3
 class TrainingConfig(Section):
     "The loop."
-    stage: Literal["alignment", "captioning", "instruction"] = Field("alignment", description="what is trained: embeddings, captions, or answers")
+    stage: Literal["alignment", "captioning", "instruction"] = Field("alignment", description="what is learned: embeddings, captions, answers")
     init_from: str | None = Field(None, min_length=1, description="a finished run to start from; null: fresh weights")
     epochs: int = Field(3, ge=1, description="passes over the training set")
     max_steps: int | None = Field(None, ge=1, description="stop after so many optimiser steps; null: after the epochs")
@@ -426,7 +430,7 @@ class EvaluationConfig(Section):
 # %% ../nbs/01_config.ipynb #f666103e
 class ExperimentConfig(Section):
     "One experiment, enough to repeat it."
-    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run folder; the file's name where not given")
+    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run folder; the file's where not given")
     description: str = Field("", description="the question it answers")
     seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and noise")
     encoders: EncodersConfig = Field(description="one for each modality; two or three")
@@ -454,7 +458,7 @@ def _width_problems(config: ExperimentConfig) -> Iterator[Finding]:
     if largest > width:
         yield ("mrl.dims", "projector.dim"), f"{largest} exceeds projector.dim {width}; lower mrl.dims or raise projector.dim"
     elif largest < width:
-        yield ("mrl.dims", "projector.dim"), f"the largest dim must be projector.dim {width}, not {largest}; add {width}, or lower projector.dim"
+        yield ("mrl.dims", "projector.dim"), f"the largest must be projector.dim {width}, not {largest}; add {width}, or lower projector.dim"
 
 
 def _pair_problems(config: ExperimentConfig) -> Iterator[Finding]:
@@ -480,16 +484,23 @@ def _decoder_problems(config: ExperimentConfig) -> Iterator[Finding]:
 def _data_problems(config: ExperimentConfig) -> Iterator[Finding]:
     data, batch = config.data, config.training.batch_size
     if data.source == "scenes" and data.scenes.num_train < batch:
-        yield ("training.batch_size", "data.scenes.num_train"), f"a batch of {batch} does not fit in {data.scenes.num_train} training scenes; lower it, or raise data.scenes.num_train"
+        remedy = f"there are {data.scenes.num_train} training scenes; lower it, or raise data.scenes.num_train"
+        yield ("training.batch_size", "data.scenes.num_train"), f"a batch of {batch} is never full: {remedy}"
     for m in config.modalities if data.cache == "features" else ():
         if not getattr(config.encoders, m).freeze:
-            yield ("data.cache", f"encoders.{m}.freeze"), f"the outputs of the {m} encoder change while it is trained; freeze it, or use cache inputs"
+            moving = f"the outputs of the {m} encoder change while it is trained"
+            yield ("data.cache", f"encoders.{m}.freeze"), f"{moving}; freeze it, or use cache inputs"
 
 # %% ../nbs/01_config.ipynb #12d2bd4b
+def _options(annotation: Any) -> list[Any]:
+    "The types that an annotation allows: `int | None` has two."
+    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return [get_args(o)[0] if get_origin(o) is Annotated else o for o in options]
+
+
 def _section(annotation: Any) -> "type[Section] | None":
     "The section inside an annotation, if there is one."
-    options = get_args(annotation) if get_origin(annotation) is types.UnionType else (annotation,)
-    return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+    return next((o for o in _options(annotation) if isinstance(o, type) and issubclass(o, Section)), None)
 
 
 def _fields(model: type[Section], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -532,7 +543,7 @@ def _sentence(error: dict) -> str:
         case "extra_forbidden": return _unknown(".".join(map(str, error["loc"])))
         case "missing": return "is required"
         case "model_type" | "dict_type": return f"must be a section (indented 'key: value' lines), not {_shown(value)}"
-        case "string_pattern_mismatch": return f"must be letters, digits, '.', '_' or '-', not {_shown(value)}: it names a folder"
+        case "string_pattern_mismatch": return f"must be letters, digits, '.', '_' or '-' (it names a folder), not {_shown(value)}"
         case "literal_error":
             choices = re.findall(r"'([^']+)'", error["ctx"]["expected"])
             return f"must be one of {', '.join(choices)}, not {_shown(value)}{nearest(str(value), choices)}"
@@ -625,7 +636,8 @@ def _load_tree(name: str, folder: Path = Path(), chain: tuple[Path, ...] = ()) -
     "One file merged over its parents, the marks of both, and what to call it."
     path, source = _find(name, folder)
     if path.resolve() in chain:
-        raise ConfigError([" -> ".join(p.name for p in (*chain[chain.index(path.resolve()):], path)) + ": a circle; one of them must not extend"])
+        circle = " -> ".join(p.name for p in (*chain[chain.index(path.resolve()):], path))
+        raise ConfigError([f"{circle}: a circle; one of them must not extend"])
     tree, marks = _read_tree(path, source)
     parent = tree.pop("extends", None)
     tree.setdefault("name", path.stem)
@@ -704,7 +716,8 @@ def to_yaml(
     section: Section,  # a whole config, or a part
 ) -> str:
     "Everything, defaults too, as YAML that loads to an equal section."
-    return yaml.dump(section.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    tree = section.model_dump(mode="json")
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
 
 
 Section.to_yaml = to_yaml
@@ -726,23 +739,20 @@ def config_diff(
     return list(_changes(old.model_dump(mode="json"), new.model_dump(mode="json"), ""))
 
 # %% ../nbs/01_config.ipynb #878d9c8d
-def _kind(field: Any) -> str:
-    "A field's type in a word or two."
-    options = get_args(field.annotation) if get_origin(field.annotation) is types.UnionType else (field.annotation,)
-    words = []
-    for o in options:
-        if get_origin(o) is Annotated:
-            o = get_args(o)[0]
-        if _section(o): words.append("section")
-        elif get_origin(o) is Literal: words.append(", ".join(get_args(o)))
-        else: words.append("null" if o is type(None) else str(o).replace("typing.", "") if get_origin(o) else o.__name__)
-    return " or ".join(words)
+def _kind(option: Any) -> str:
+    "A type in a word or two."
+    if option is type(None):
+        return "null"
+    if get_origin(option) is Literal:
+        return " or ".join(get_args(option))
+    return "section" if _section(option) else str(option) if get_origin(option) else option.__name__
 
 
 def config_fields() -> list[tuple[str, str, str, str]]:  # (dotted key, type, default, description)
     "Every key of a config, in order."
+    kind = lambda f: " or ".join(map(_kind, _options(f.annotation)))
     default = lambda f: "" if f.is_required() or isinstance(f.default, Section) else _shown(f.default)
-    return [(k, _kind(f), default(f), f.description) for k, f in _fields(ExperimentConfig)]
+    return [(k, kind(f), default(f), f.description) for k, f in _fields(ExperimentConfig)]
 
 # %% ../nbs/01_config.ipynb #c2509946
 def describe(
