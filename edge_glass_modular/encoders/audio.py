@@ -10,7 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import WhisperConfig, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -48,10 +48,13 @@ class WhisperAudioEncoder(Encoder):
         return load_weights(WhisperModel, self.config).get_encoder()
 
     def scratch(self) -> WhisperEncoder:
-        sizes, positions = self.config.scratch, math.ceil(self.config.max_seconds * 8000 / getattr(self.config.scratch, "hop_length", 160))
-        return WhisperEncoder(WhisperConfig(
+        sizes = self.config.scratch
+        model = WhisperEncoder(WhisperConfig(
             num_mel_bins=getattr(sizes, "num_mels", 80), d_model=sizes.width, encoder_layers=sizes.layers, encoder_attention_heads=sizes.heads,
-            encoder_ffn_dim=4 * sizes.width, max_source_positions=positions))
+            encoder_ffn_dim=4 * sizes.width, max_source_positions=math.ceil(self.config.max_seconds * 8000 / getattr(sizes, "hop_length", 160))))
+        for conv in (model.conv1, model.conv2):
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        return model
 
     def encode(
         self,
