@@ -676,11 +676,11 @@ def _within(overlay: dict, tree: dict, model: type[Section]) -> dict:
     for key, value in overlay.items():
         field = model.model_fields.get(key)
         inner = _section(field.annotation) if field and isinstance(value, dict) else None
-        absent = tree[key] is None if key in tree else field is None or field.default is None
+        here = tree.get(key, None if field and field.default is None else {})
         if inner is None:
             kept[key] = value
-        elif not absent:
-            kept[key] = _within(value, tree.get(key, {}), inner)
+        elif isinstance(here, dict):
+            kept[key] = _within(value, here, inner)
     return kept
 
 # %% ../nbs/01_config.ipynb #70440085
