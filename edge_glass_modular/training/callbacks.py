@@ -91,7 +91,7 @@ class Curves(Callback):
 
 # %% ../../nbs/70_callbacks.ipynb #62601d18
 class CollapseAlarm(Callback):
-    "Warns when the loss still stands at chance after the warmup."
+    "Warns when, after the warmup, the loss still stands at chance or the embeddings are nearly equal."
 
     def __init__(
         self,
@@ -106,7 +106,15 @@ class CollapseAlarm(Callback):
 
     def on_step(self, metrics: dict) -> None:
         self.best = min(self.best, metrics["loss"])
-        if not self.warned and metrics["step"] >= self.after and self.best > self.chance * (1 - self.margin):
+        if self.best > self.chance * (1 - self.margin):
+            self._warn(metrics["step"], f"the loss is {metrics['loss']:.3f}, chance is {self.chance:.3f}")
+
+    def on_evaluate(self, metrics: dict) -> None:
+        alike = [f"{k.split('/')[1]} {v:.3f}" for k, v in metrics.items() if k.startswith("mean_cosine/") and v > 0.95]
+        if alike:
+            self._warn(metrics["step"], f"the mean cosine between different samples is {', '.join(alike)}")
+
+    def _warn(self, step: int, what: str) -> None:
+        if not self.warned and step >= self.after:
             self.warned = True
-            self.logger.warning(f"collapse: after {metrics['step']} steps the loss is {metrics['loss']:.3f}, chance is {self.chance:.3f}. "
-                                "The embeddings may all be equal: lower training.lr, lengthen training.warmup_steps, or check the data's pairs")
+            self.logger.warning(f"collapse: after {step} steps {what}. Lower training.lr, lengthen training.warmup_steps, or check the data's pairs")
