@@ -1,13 +1,16 @@
 """Every check is shown something broken and has to notice: `python -m pytest tools`."""
 import json
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -148,6 +151,32 @@ def house(root: Path, **source: str) -> Path:
         path.write_text(source.get(name, ""))
     (root / LIB / "__init__.py").write_text(source.get("", ""))
     return root
+
+
+# versions
+
+def test_constraints_suit_the_oldest_python():
+    "A pinned version that asks for a newer Python breaks the install there, and nowhere else."
+    oldest = check_sync.setting(ROOT, "min_python") + ".0"
+    pinned = [line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    asks = {name: metadata.metadata(name)["Requires-Python"] for name in pinned if installed(name)}
+    assert len(asks) > 50
+    assert [f"{name} {needs}" for name, needs in asks.items() if needs and not SpecifierSet(needs).contains(oldest)] == []
+
+
+def test_every_requirement_is_pinned():
+    words = " ".join(check_sync.setting(ROOT, key) for key in ("requirements", "dev_requirements")).split()
+    name = lambda word: re.split(r"[<>=!~]", word)[0].lower().replace("_", "-")
+    pinned = {name(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    assert {name(word) for word in words} - pinned == set()
+
+
+def installed(name: str) -> bool:
+    "Whether this environment holds the package."
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 # repository
