@@ -172,6 +172,8 @@ class ScratchConfig(Section):
     layers: int = Field(4, ge=1, description="transformer layers")
     heads: int = Field(4, ge=1, description="attention heads; must divide width")
     patch_size: int = Field(8, ge=1, description="vision: side of a patch, in pixels")
+    num_mels: int = Field(80, ge=1, description="audio: mel bands")
+    hop_length: int = Field(160, ge=1, description="audio: samples, at 16 kHz, between two frames")
     vocab_size: int | None = Field(None, ge=4, description="text: size of the vocabulary; null: the shipped tokenizer's")
 
     def problems(self):
