@@ -24,8 +24,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 import edge_glass_modular
 from ..config import AudioEncoderConfig, EncoderConfig, ExperimentConfig, TextEncoderConfig, VisionEncoderConfig
 from ..core import MODALITIES
+from ..utils.hub import find_model
 from ..utils.registry import Registry
-from ..zoo import resolve_model
 
 # %% ../../nbs/10_transforms.ipynb #c899911e
 def load_image(
@@ -90,15 +90,15 @@ class CLIPImageTransform(ImageTransform):
         if config.image_size is None and config.model == "scratch":
             self.edge = self.crop = 64
         elif config.image_size is None:
-            processor = _load(CLIPImageProcessorPil, config)
+            processor = _load(CLIPImageProcessorPil, config, find_model(config.model))
             self.edge, self.crop = processor.size.shortest_edge or processor.size.height, processor.crop_size.height
             self.resample = Image.Resampling(processor.resample)
 
 # %% ../../nbs/10_transforms.ipynb #ce2a1b24
-def _load(cls: type, config: EncoderConfig, source: "str | Path | None" = None):
+def _load(cls: type, config: EncoderConfig, source: "str | Path"):
     "A processor or tokenizer from the checkpoint's folder."
     try:
-        return cls.from_pretrained(source or resolve_model(config.model))
+        return cls.from_pretrained(source)
     except (OSError, ValueError, KeyError) as e:
         raise ValueError(f"{config.model!r} holds no usable {cls.__name__} ({str(e).splitlines()[0]}); "
                          f"save the processor of kind {config.kind!r} beside the weights") from e
@@ -158,7 +158,7 @@ class WhisperAudioTransform:
     ):
         sizes = config.scratch
         extractor = (WhisperFeatureExtractor(getattr(sizes, "num_mels", 80), hop_length=getattr(sizes, "hop_length", 160))
-                     if config.model == "scratch" else _load(WhisperFeatureExtractor, config))
+                     if config.model == "scratch" else _load(WhisperFeatureExtractor, config, find_model(config.model)))
         self.filters = torch.from_numpy(extractor.mel_filters).float()  # (201, F)
         self.hop_length, self.sample_rate, self.max_frames = extractor.hop_length, extractor.sampling_rate, extractor.nb_max_frames
         self.max_seconds = min(config.max_seconds, extractor.chunk_length)
@@ -201,7 +201,7 @@ class SentenceBERTTextTransform:
         self,
         config: TextEncoderConfig,  # `max_length`: tokens kept; None: as many as the checkpoint was trained for
     ):
-        source = tokenizer_folder() if config.model == "scratch" else resolve_model(config.model)
+        source = tokenizer_folder() if config.model == "scratch" else find_model(config.model)
         self.tokenizer = _load(AutoTokenizer, config, source)
         self.max_length = config.max_length or _max_length(source, self.tokenizer.model_max_length)
         self.num_seen = self.num_cut = 0

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ENCODERS', 'load_weights', 'Encoder', 'build_encoder']
 
-# %% ../../nbs/22_encoder.ipynb #4a3180dd
+# %% ../../nbs/22_encoder.ipynb #03e44537
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +17,8 @@ from transformers.utils import logging as transformers_logging
 
 from ..config import EncoderConfig
 from ..core import Tokens, freeze
+from ..utils.hub import find_model
 from ..utils.registry import Registry
-from ..zoo import resolve_model
 
 # %% ../../nbs/22_encoder.ipynb #b929d6fa
 @contextmanager
@@ -41,7 +41,7 @@ def load_weights(
     optional: str = "pooler.",   # weights whose names begin so may be missing
 ) -> PreTrainedModel:
     "Pretrained weights, complete, or one clear error."
-    source = resolve_model(config.model)
+    source = find_model(config.model)
     try:
         with _quiet():
             model, info = cls.from_pretrained(source, dtype=getattr(torch, config.dtype), output_loading_info=True)

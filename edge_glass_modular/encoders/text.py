@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pool', 'pooling_mode', 'SentenceBERTEncoder']
 
-# %% ../../nbs/25_text.ipynb #0d743d39
+# %% ../../nbs/25_text.ipynb #e604b52e
 import json
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import edge_glass_modular
 from ..config import TextEncoderConfig
 from ..core import Tokens, masked_mean
 from .base import Encoder, load_weights
-from ..zoo import resolve_model
+from ..utils.hub import find_model
 
 # %% ../../nbs/25_text.ipynb #f5b6c56b
 def pool(
@@ -59,7 +59,7 @@ class SentenceBERTEncoder(Encoder):
         config: TextEncoderConfig,
     ):
         super().__init__(config)
-        self.pooling = "mean" if config.model == "scratch" else pooling_mode(resolve_model(config.model))
+        self.pooling = "mean" if config.model == "scratch" else pooling_mode(find_model(config.model))
         positions = getattr(self.model.config, "max_position_embeddings", None)
         if config.max_length and positions and config.max_length > positions:
             raise ValueError(f"max_length={config.max_length} exceeds the {positions} positions of {config.model!r}; lower encoders.text.max_length")

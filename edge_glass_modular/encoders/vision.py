@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLIPVisionEncoder']
 
-# %% ../../nbs/23_vision.ipynb #2794a796
+# %% ../../nbs/23_vision.ipynb #59034bff
 import torch
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModel
@@ -14,7 +14,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from ..config import VisionEncoderConfig
 from ..core import Tokens
 from .base import Encoder, load_weights
-from ..zoo import resolve_model
+from ..utils.hub import find_model
 
 # %% ../../nbs/23_vision.ipynb #819a1309
 class CLIPVisionEncoder(Encoder):
@@ -55,6 +55,6 @@ class CLIPVisionEncoder(Encoder):
 def _processor(model: str) -> CLIPImageProcessorPil:
     "The checkpoint's, or CLIP's own where it has none."
     try:
-        return CLIPImageProcessorPil.from_pretrained(resolve_model(model))
+        return CLIPImageProcessorPil.from_pretrained(find_model(model))
     except OSError:
         return CLIPImageProcessorPil()
