@@ -33,7 +33,8 @@ def check_dims(
     if not dims or any(a >= b for a, b in zip((0, *dims), dims)):
         raise ValueError(f"mrl.dims={list(dims)} must be positive and strictly ascending, such as [64, 128, 256]")
     if dims[-1] > width:
-        raise ValueError(f"mrl.dims={list(dims)} asks for {dims[-1]} dimensions of a projection that has {width}; lower mrl.dims or raise projector.dim")
+        raise ValueError(f"mrl.dims={list(dims)} asks for {dims[-1]} dimensions of a projection that has {width}; "
+                         "lower mrl.dims or raise projector.dim")
     return dims
 
 # %% ../../nbs/21_mrl.ipynb #ccd09413
@@ -48,7 +49,7 @@ class MatryoshkaProjection(nn.Module):
         norm: bool = True,         # LayerNorm before the projection
     ):
         super().__init__()
-        self.dims = check_dims(dims, dims[-1])
+        self.dims = check_dims(dims, max(dims, default=0))
         layers = [nn.LayerNorm(dim_in) if norm else nn.Identity(), nn.Dropout(dropout)]
         if hidden is not None:
             layers += [nn.Linear(dim_in, hidden), nn.GELU(), nn.Dropout(dropout)]

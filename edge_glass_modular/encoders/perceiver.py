@@ -50,7 +50,8 @@ class FeedForward(nn.Sequential):
         dim: int,       # D
         mult: int = 4,  # hidden width / D
     ):
-        super().__init__(nn.LayerNorm(dim), nn.Linear(dim, mult * dim, bias=False), nn.GELU(), nn.Linear(mult * dim, dim, bias=False))
+        super().__init__(
+            nn.LayerNorm(dim), nn.Linear(dim, mult * dim, bias=False), nn.GELU(), nn.Linear(mult * dim, dim, bias=False))
 
 # %% ../../nbs/20_perceiver.ipynb #75f602ef
 class PerceiverResampler(nn.Module):

@@ -19,7 +19,7 @@ from ..encoders.perceiver import AttentionPool, PerceiverResampler
 # %% ../../nbs/30_projector.ipynb #b2c76a32
 @dataclass(frozen=True)
 class Projected:
-    "What a head returns: an embedding, and the tokens it was made of."
+    "What a head returns: an embedding, and the sequence it was made from."
     tokens: Tensor  # (B, L, D) latents, or the encoder's (B, N, D) tokens
     mask: Tensor    # (B, L) bool, True = real
     pooled: Tensor  # (B, E) raw embedding, not normalised
@@ -42,7 +42,9 @@ class ModalityHead(nn.Module):
         self,
         x: Tokens,     # (B, N, D)
     ) -> Projected:    # pooled is (B, E)
+        x = x.to(next(self.parameters()).dtype)
         if self.perceiver is None:
             return Projected(x.tokens, x.mask, self.projection(x.pooled))
         latents = self.perceiver(x.tokens, x.mask)
-        return Projected(latents, latents.new_ones(latents.shape[:2], dtype=torch.bool), self.projection(self.pool(latents)))
+        everything = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
+        return Projected(latents, everything, self.projection(self.pool(latents)))
