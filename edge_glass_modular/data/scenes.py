@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLOURS', 'SHAPES', 'RELATIONS', 'OPPOSITE', 'SPLITS', 'SAMPLE_RATE', 'ASSETS', 'OUTLINES', 'Meaning', 'TEMPOS',
            'PITCHES', 'SceneObject', 'Scene', 'with_article', 'scene_caption', 'scene_questions', 'spoken_words',
-           'polygon', 'around', 'heart', 'distance', 'draw_scene', 'same_scene', 'split_of', 'meanings', 'named_rng',
+           'polygon', 'around', 'distance', 'draw_scene', 'same_scene', 'split_of', 'meanings', 'named_rng',
            'make_scene', 'sample_scene', 'voices', 'recorded_words', 'stretch', 'spoken_word', 'speak', 'speak_caption',
            'scene_words', 'ScenesDataset', 'write_scenes']
 
@@ -28,8 +28,8 @@ from ..core import MODALITIES
 
 # %% ../../nbs/12_scenes.ipynb #24245d58
 COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 225, 50), "green": (40, 150, 60),
-           "blue": (40, 80, 220), "purple": (140, 50, 170), "white": (250, 250, 250), "black": (15, 15, 15)}
-SHAPES = ("circle", "ring", "square", "diamond", "triangle", "star", "cross", "heart")
+           "blue": (40, 80, 220), "purple": (140, 50, 170), "pink": (255, 150, 200), "brown": (120, 65, 20), "white": (250, 250, 250), "black": (15, 15, 15)}
+SHAPES = ("circle", "ring", "square", "triangle", "star", "cross")
 RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}  # direction to the first object, x right, y down
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 SPLITS = ("train", "val", "test")
@@ -109,14 +109,8 @@ def around(count: int, *radii: float) -> np.ndarray:  # (count, 2)
     return np.resize(radii, count)[:, None] * np.stack([np.sin(turn), -np.cos(turn)], 1)
 
 
-def heart(count: int = 24) -> np.ndarray:  # (count, 2)
-    "The well-known heart curve."
-    t = 2 * np.pi * np.arange(count) / count
-    return np.stack([16 * np.sin(t) ** 3, -13 * np.cos(t) + 5 * np.cos(2 * t) + 2 * np.cos(3 * t) + np.cos(4 * t)], 1) / 16
-
-
-OUTLINES = {"square": around(4, 1) @ np.array([[1, -1], [1, 1]]) / 2 ** 0.5, "diamond": around(4, 1, 0.62), "triangle": around(3, 1),
-            "star": around(10, 1, 0.42), "heart": heart(),
+OUTLINES = {"square": around(4, 1) @ np.array([[1, -1], [1, 1]]) / 2 ** 0.5, "triangle": around(3, 1),
+            "star": around(10, 1, 0.4),
             "cross": polygon((-.3, -1), (.3, -1), (.3, -.3), (1, -.3), (1, .3), (.3, .3), (.3, 1), (-.3, 1), (-.3, .3), (-1, .3), (-1, -.3), (-.3, -.3))}
 
 # %% ../../nbs/12_scenes.ipynb #1463230c
@@ -194,10 +188,10 @@ def make_scene(
     "Place the two objects of a meaning somewhere, in some size, on some grey."
     colour, shape, relation, other_colour, other_shape = meaning
     direction = np.array(RELATIONS[relation])
-    gap, shift = rng.uniform(0.42, 0.56), rng.uniform(-0.10, 0.10)
+    gap, shift = rng.uniform(0.44, 0.54), rng.uniform(-0.08, 0.08)
     half = (gap * direction + shift * direction[::-1]) / 2
-    centre = 0.5 + rng.uniform(-0.06, 0.06, 2)
-    place = lambda p: dict(x=float(p[0]), y=float(p[1]), radius=float(rng.uniform(0.15, 0.20)), angle=float(rng.uniform(-0.25, 0.25)))
+    centre = 0.5 + rng.uniform(-0.05, 0.05, 2)
+    place = lambda p: dict(x=float(p[0]), y=float(p[1]), radius=float(rng.uniform(0.16, 0.21)), angle=float(rng.uniform(-0.15, 0.15)))
     objects = SceneObject(colour, shape, **place(centre + half)), SceneObject(other_colour, other_shape, **place(centre - half))
     return Scene(objects, relation, float(rng.uniform(0.4, 0.6)))
 
@@ -279,7 +273,7 @@ def speak(
     return sound.clip(-1, 1).astype(np.float32), SAMPLE_RATE
 
 # %% ../../nbs/12_scenes.ipynb #1f36d1ad
-TEMPOS, PITCHES = (0.9, 1.0, 1.12, 1.25), (0.92, 1.0, 1.08)
+TEMPOS, PITCHES = (0.95, 1.05, 1.15, 1.25), (0.92, 1.0, 1.08)
 
 
 def speak_caption(
