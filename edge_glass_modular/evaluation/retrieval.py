@@ -89,7 +89,7 @@ def first_right(
     score: Callable[[slice], Tensor],  # a slice of C queries -> (C, N) scores, higher is better
     query_keys: Tensor,                # (N,) int64
     target_keys: Tensor,               # (N,) int64
-    chunk: int = 256,                  # queries at a time; memory grows with chunk * N
+    chunk: int = 128,                  # queries at a time; memory grows with chunk * N
 ) -> Ranks:
     "Rank all targets for every query, a chunk of queries at a time."
     counts = []
@@ -140,7 +140,7 @@ def pair_ranks(
     dim: int | None = None,                   # Matryoshka dim, None = full width
     rows: dict[str, Tensor] | None = None,    # modality -> (n_m,) ascending sample numbers, None = all samples
     keys: dict[str, list] | None = None,      # modality -> n_m content keys; a modality left out has no duplicates
-    chunk: int = 256,                         # queries at a time
+    chunk: int = 128,                         # queries at a time
 ) -> Ranks:
     "Rank every target for every query of one direction."
     _check(embeddings, rows, keys)
@@ -214,7 +214,7 @@ def evaluate_retrieval(
     bootstrap: int = 1000,                  # draws for the intervals
     seed: int = 0,
     split: str = "test",                    # only written down
-    chunk: int = 256,                       # queries at a time; memory grows with chunk * N
+    chunk: int = 128,                       # queries at a time; memory grows with chunk * N
 ) -> dict:                                  # split, rows, seconds
     "Recall at k of every ordered pair of modalities at every dim."
     start = time.perf_counter()
