@@ -1,0 +1,36 @@
+"""Fill an experiment notebook with the outputs of a fuller parameter set than its default one.
+
+    python tools/fill_outputs.py nbs/experiments/00_quickstart.ipynb tiny=false seeds=[0,1,2]
+
+The notebook is executed by papermill with these parameters; its cells stay as they are (default parameters, so that everybody can run it
+in a minute), only their outputs are replaced. The header of the notebook names the command.
+"""
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import papermill
+import yaml
+from papermill.inspection import inspect_notebook
+
+
+def fill(path: Path, parameters: dict) -> None:
+    "Execute with `parameters` and keep the outputs, cell by cell."
+    unknown = parameters.keys() - inspect_notebook(str(path)).keys()
+    if unknown:
+        raise SystemExit(f"{path} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(inspect_notebook(str(path)))}")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.ipynb"
+        papermill.execute_notebook(str(path), str(out), parameters, cwd=str(path.parent), progress_bar=False, log_output=True)
+        done = {cell["id"]: cell for cell in json.loads(out.read_text())["cells"]}
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = done[cell["id"]]["outputs"], done[cell["id"]]["execution_count"]
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    pairs = [argument.partition("=") for argument in sys.argv[2:]]
+    fill(Path(sys.argv[1]), {name: yaml.safe_load(value) for name, _, value in pairs})
