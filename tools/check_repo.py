@@ -31,12 +31,16 @@ def tracked(root: Path) -> list[Path]:
 
 def notebook(path: Path) -> tuple[list[str], list[str]]:
     "Problems and warnings of one notebook."
-    cells = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    page = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells = [c for c in page if c["cell_type"] == "code"]
     outputs = [o for c in cells for o in c["outputs"]]
     run = [c for c in cells if (text := "".join(c["source"]).strip()) and not NOT_RUN.search(text)]
     bad = ["an output is an error; mend it and execute again"] if any(o["output_type"] == "error" for o in outputs) else []
     if len(run) > 2 and not outputs:
         bad.append("carries no outputs; execute it (tools/nb check)")
+    title = next(("".join(c["source"]) for c in page if c["cell_type"] == "markdown"), "")
+    if re.search(r"^-\s+\S.*:.*\S\s*$", title, re.M):
+        bad.append("its first cell has a list with a colon, which nbdev reads as settings of the page; move the list to a cell of its own")
     if any("\r" in "".join(o.get("text", "")) or "it/s]" in "".join(o.get("text", "")) for o in outputs):
         bad.append("an output is a progress bar; switch it off in that cell")
     size = path.stat().st_size

@@ -31,7 +31,7 @@ def export(root: Path, into: Path) -> None:
         code = f"from nbdev.{'doclinks' if command == 'export' else 'clean'} import nbdev_{command} as f; f.__wrapped__()"
         done = subprocess.run([sys.executable, "-c", code], cwd=into, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
-            raise RuntimeError(f"nbdev_{command} failed:\n{done.stderr}")
+            raise ValueError(f"nbdev_{command} failed: {done.stderr.strip().splitlines()[-1].replace(str(into) + '/', '')}")
 
 
 def modules(folder: Path) -> dict[str, bytes]:
@@ -44,7 +44,10 @@ def problems(root: Path) -> list[str]:
     lib, found = setting(root, "lib_name"), []
     with tempfile.TemporaryDirectory() as folder:
         clean = Path(folder).resolve()
-        export(root, clean)
+        try:
+            export(root, clean)
+        except ValueError as error:
+            return [str(error)]
         have, want = modules(root / lib), modules(clean / lib)
         for path in sorted(have.keys() | want.keys()):
             if path not in want:

@@ -24,9 +24,9 @@ import make_readme  # noqa: E402
 LIB = "edge_glass_modular"
 
 
-def write_notebook(path: Path, *cells: str, outputs: list | None = None) -> None:
+def write_notebook(path: Path, *cells: str, title: str = "# page", outputs: list | None = None) -> None:
     "A notebook of code cells; the last one carries the outputs."
-    nb = new_notebook(cells=[new_markdown_cell("# page"), *(new_code_cell(c) for c in cells)], metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
+    nb = new_notebook(cells=[new_markdown_cell(title), *(new_code_cell(c) for c in cells)], metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
     nb.cells[-1]["outputs"] = outputs or []
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, path)
@@ -90,6 +90,11 @@ def test_sync_notices_an_unclean_notebook(project):
     nb["cells"][1]["metadata"] = {"collapsed": True}
     path.write_text(json.dumps(nb, indent=1))
     only(check_sync.problems(project), "00_core.ipynb", "not clean")
+
+
+def test_sync_tells_what_an_export_fails_at(project):
+    write_notebook(project / "nbs" / "90_faces.ipynb", "#| export utils.gone\nx = 1")
+    only(check_sync.problems(project), "nbdev_export failed", "gone.py does not exist")
 
 
 def test_sync_keeps_the_parameters_tag(project):
@@ -211,9 +216,10 @@ def test_repository_reads_notebooks(project):
     write_notebook(project / "nbs" / "04_b.ipynb", "a = 1", "b = 2", "a + b")
     write_notebook(project / "nbs" / "05_c.ipynb", "1", outputs=[new_output("stream", text="10%|# | 1/10\r20%|## | 2/10")])
     write_notebook(project / "nbs" / "06_d.ipynb", "1", outputs=[new_output("stream", text="x" * 150_001)])
+    write_notebook(project / "nbs" / "07_e.ipynb", "1", title="# page\n> Text.\n\n- `tokens`: all of them")
     bad, warn = check_repo.problems(project)
-    assert [line.split(": ")[0][-10:] for line in bad] == ["03_a.ipynb", "04_b.ipynb", "05_c.ipynb"], bad
-    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2]
+    assert [line.split(": ")[0][-10:] for line in bad] == ["03_a.ipynb", "04_b.ipynb", "05_c.ipynb", "07_e.ipynb"], bad
+    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2] and "list with a colon" in bad[3]
     only(warn, "06_d.ipynb", "KB")
 
 
