@@ -148,10 +148,10 @@ def pair_ranks(
     at_query, at_target = common_rows(row[query], row[target])
     if not len(at_query):
         raise ValueError(f"no sample has both {query} and {target}; leave this pair out or give other rows")
-    q, t = (unit(embeddings[m], dim or embeddings[m].shape[1])[at.to(embeddings[m].device)] for m, at in ((query, at_query), (target, at_target)))
+    x = {m: unit(embeddings[m], dim or embeddings[m].shape[1]) for m in (query, target)}
+    q, t = x[query][at_query.to(x[query].device)], x[target][at_target.to(x[target].device)].to(x[query].device)
     ids = [_key_ids([keys[m][i] for i in at.tolist()] if keys and m in keys else None, len(at)).to(q.device)
            for m, at in ((query, at_query), (target, at_target))]
-    t = t.to(q.device)
     return first_right(lambda part: q[part] @ t.T, *ids, chunk=chunk)
 
 # %% ../../nbs/60_retrieval.ipynb #1da33d95
@@ -238,7 +238,7 @@ def retrieval_markdown(
     for row in result["rows"]:
         recalls = [f"{row[f'r@{k}']:.3f} ({row[f'ci95@{k}'][0]:.2f}–{row[f'ci95@{k}'][1]:.2f})" for k in ks]
         chance = " / ".join(f"{row[f'chance@{k}']:.3f}" for k in ks)
-        lines.append([f"{row['query']} → {row['target']}", str(row["dim"]), str(row["n"]), *recalls, f"{row['median_rank']:g}", chance])
+        lines.append([f"{row['query']} → {row['target']}", str(row["dim"] or "–"), str(row["n"]), *recalls, f"{row['median_rank']:g}", chance])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 # %% ../../nbs/60_retrieval.ipynb #b5b96d3c

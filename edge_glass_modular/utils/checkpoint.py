@@ -186,7 +186,8 @@ def load_safetensors(
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}); restore it from a copy, or use an older checkpoint") from error
     if (said := metadata.pop("sha256", None)) is None:
-        raise ValueError(f"{path} holds no sha256 in its header: it was not written by save_safetensors; load foreign weights with safetensors itself")
+        raise ValueError(f"{path} holds no sha256 in its header: it was not written by save_safetensors; "
+                         "load foreign weights with safetensors itself")
     if (found := tensors_sha256(tensors, metadata)) != said:
         raise ValueError(f"{path} is damaged: its header promises sha256 {said[:12]}.., its content has {found[:12]}..; use an older checkpoint")
     return {name: x.to(device) for name, x in tensors.items()}, metadata
@@ -224,7 +225,8 @@ def rng_state() -> dict:  # fits into `save_state`
     "The state of every generator that `seed_everything` seeds."
     name, keys, *rest = np.random.get_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"python": random.getstate(), "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest), "torch": torch.get_rng_state(), "cuda": cuda}
+    return {"python": random.getstate(), "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
+            "torch": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_rng_state(
