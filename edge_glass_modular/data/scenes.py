@@ -28,7 +28,7 @@ from ..core import MODALITIES
 
 # %% ../../nbs/12_scenes.ipynb #24245d58
 COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 225, 50), "green": (40, 150, 60),
-           "blue": (40, 80, 220), "purple": (140, 50, 170), "pink": (255, 150, 200), "brown": (120, 65, 20), "white": (250, 250, 250), "black": (15, 15, 15)}
+           "blue": (40, 80, 220), "purple": (150, 50, 190), "pink": (255, 150, 200), "brown": (120, 65, 20), "white": (250, 250, 250), "black": (15, 15, 15)}
 SHAPES = ("circle", "ring", "square", "triangle", "star", "cross")
 RELATIONS = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}  # direction to the first object, x right, y down
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
@@ -269,11 +269,13 @@ def speak(
     pause = lambda: np.zeros(int(SAMPLE_RATE * (0.03 if rng is None else rng.uniform(0.0, 0.06))), dtype=np.float32)
     sound = np.concatenate([part for word in sounds for part in (pause(), word)] + [pause()])
     if rng is not None:
-        sound = rng.uniform(0.3, 1.0) * sound + 10 ** rng.uniform(-3.5, -2.0) * rng.standard_normal(len(sound))
+        tilt = rng.uniform(-0.6, 0.6)  # a duller or a brighter microphone
+        sound = (sound + tilt * np.append(0, sound[:-1])) / (1 + abs(tilt))
+        sound = rng.uniform(0.4, 1.0) * sound + 10 ** rng.uniform(-3.5, -2.0) * rng.standard_normal(len(sound))
     return sound.clip(-1, 1).astype(np.float32), SAMPLE_RATE
 
 # %% ../../nbs/12_scenes.ipynb #1f36d1ad
-TEMPOS, PITCHES = (0.95, 1.05, 1.15, 1.25), (0.92, 1.0, 1.08)
+TEMPOS, PITCHES = (0.95, 1.05, 1.15, 1.25), (0.86, 0.93, 1.0, 1.07, 1.15)
 
 
 def speak_caption(
