@@ -112,6 +112,16 @@ def _key_ids(
     seen: dict = {}
     return torch.tensor([seen.setdefault(key, len(seen)) for key in keys], dtype=torch.int64)
 
+# %% ../../nbs/60_retrieval.ipynb #60f6cc51
+def _common(
+    embeddings: dict[str, Tensor],
+    rows: dict[str, Tensor] | None,
+    query: str,
+    target: str,
+) -> tuple[Tensor, Tensor]:  # positions in the query's and in the target's embeddings
+    "Where the samples that have both modalities stand."
+    return common_rows(*(rows[m].cpu() if rows and m in rows else torch.arange(len(embeddings[m])) for m in (query, target)))
+
 # %% ../../nbs/60_retrieval.ipynb #f3ba4009
 def _check(
     embeddings: dict[str, Tensor],
@@ -144,8 +154,7 @@ def pair_ranks(
 ) -> Ranks:
     "Rank every target for every query of one direction."
     _check(embeddings, rows, keys)
-    row = {m: rows[m].cpu() if rows and m in rows else torch.arange(len(embeddings[m])) for m in (query, target)}
-    at_query, at_target = common_rows(row[query], row[target])
+    at_query, at_target = _common(embeddings, rows, query, target)
     if not len(at_query):
         raise ValueError(f"no sample has both {query} and {target}; leave this pair out or give other rows")
     x = {m: unit(embeddings[m], dim or embeddings[m].shape[1]) for m in (query, target)}
@@ -216,7 +225,7 @@ def evaluate_retrieval(
     split: str = "test",                    # only written down
     chunk: int = 128,                       # queries at a time; memory grows with chunk * N
 ) -> dict:                                  # split, rows, seconds
-    "Recall at k of every ordered pair of modalities at every dim."
+    "Recall at k of every ordered pair of modalities that some sample has, at every dim."
     start = time.perf_counter()
     have = [m for m in MODALITIES if m in embeddings]
     width = min(embeddings[m].shape[1] for m in have)
@@ -224,7 +233,7 @@ def evaluate_retrieval(
     if max(dims) > width:
         raise ValueError(f"dim {max(dims)} exceeds the width {width} of the embeddings; give dims up to {width}")
     table = [{"query": q, "target": t, "dim": dim, **retrieval_row(pair_ranks(embeddings, q, t, dim, rows, keys, chunk), ks, bootstrap, seed)}
-             for q, t in permutations(have, 2) for dim in dims]
+             for q, t in permutations(have, 2) if len(_common(embeddings, rows, q, t)[0]) for dim in dims]
     return {"split": split, "rows": table, "seconds": round(time.perf_counter() - start, 3)}
 
 # %% ../../nbs/60_retrieval.ipynb #4ddc16f0
