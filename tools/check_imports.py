@@ -22,7 +22,8 @@ RULES = [  # (who, may not import, except)
     (r"training(\.|$)", r"(encoders|decoders|evaluation)(\.|$)|models\.(?!losses$)|models$", set()),
 ]
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml"}  # where the name one imports is not the name one installs
-HEAVY = {"torch", "transformers", "numpy", "matplotlib"}  # what config, and all that it imports, must do without
+LIGHT = ["", "config", "utils.registry", "cli"]  # these, and all that they import on loading, must do without
+HEAVY = {"torch", "transformers", "numpy", "matplotlib"}
 
 
 def rooms(root: Path) -> dict[str, int]:
@@ -41,14 +42,18 @@ def module_name(path: Path, lib: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, lib: Path, modules: set[str]) -> list[tuple[int, str]]:
-    "(line, what is imported): a module of the library without its prefix, or the top-level name of a foreign package after a colon"
+def imports(path: Path, lib: Path, modules: set[str], loading: bool = False) -> list[tuple[int, str]]:
+    """(line, what is imported): a module of the library without its prefix, or the top-level name of a foreign package after a colon.
+
+    With `loading` only what happens when the module is loaded, not what its functions import.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing = {id(n) for test in ast.walk(tree) if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test) for n in ast.walk(test)}
+    later = {id(n) for f in ast.walk(tree) if loading and isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
     package = (LIB, *path.relative_to(lib).parent.parts)
     found = []
     for node in ast.walk(tree):
-        if id(node) in typing:
+        if id(node) in typing | later:
             continue
         if isinstance(node, ast.Import):
             full = [alias.name for alias in node.names]
@@ -91,7 +96,7 @@ def problems(root: Path) -> list[str]:
         for line, target in targets:
             if reason := verdict(name, target, number, set(files)):
                 found.append(f"{files[name].relative_to(root)}:{line}: {name or LIB} imports {reason}")
-    return found + light(graph, files, root) + undeclared(graph, files, root)
+    return found + light(files, root) + undeclared(graph, files, root)
 
 
 def undeclared(graph: dict, files: dict[str, Path], root: Path) -> list[str]:
@@ -106,18 +111,23 @@ def undeclared(graph: dict, files: dict[str, Path], root: Path) -> list[str]:
             and DISTRIBUTION.get(target[1:], target[1:]).lower().replace("_", "-") not in have]
 
 
-def light(graph: dict, files: dict[str, Path], root: Path) -> list[str]:
-    "Whether `config` would load something heavy, by itself or through another module of the library."
-    found, seen, todo = [], set(), ["", "config"]
+def light(files: dict[str, Path], root: Path) -> list[str]:
+    "Whether a module that must load at once would load something heavy, by itself or through another module of the library."
+    found, seen, todo = [], set(), list(LIGHT)
     while todo:
-        if (name := todo.pop()) in seen or name not in graph:
+        if (name := todo.pop()) in seen or name not in files:
             continue
         seen.add(name)
-        for line, target in graph[name]:
-            if target[1:] in HEAVY and target.startswith(":"):
-                found.append(f"{files[name].relative_to(root)}:{line}: {name or LIB} imports {target[1:]}; config must load in less than a second, without it")
+        todo.append(name.rpartition(".")[0])  # loading a.b loads a
+        try:
+            targets = imports(files[name], root / LIB, set(files), loading=True)
+        except SyntaxError:
+            continue
+        for line, target in targets:
+            if target.startswith(":") and target[1:] in HEAVY:
+                found.append(f"{files[name].relative_to(root)}:{line}: {name or LIB} imports {target[1:]}, and {', '.join(LIGHT[1:])} must load without it")
             elif not target.startswith(":"):
-                todo += [target, target.rpartition(".")[0]]
+                todo.append(target)
     return found
 
 

@@ -112,7 +112,8 @@ def test_sync_keeps_the_parameters_tag(project):
     ("core", "from .utils.registry import x", ["lower numbers"]),
     ("core", "def f():\n    from .utils import registry", ["lower numbers"]),
     ("config", f"import {LIB}.utils.registry", ["do not know each other"]),
-    ("config", "import torch", ["torch", "less than a second"]),
+    ("config", "import torch", ["torch", "must load without it"]),
+    ("utils.registry", "try:\n    import numpy\nexcept ImportError:\n    numpy = None", ["numpy", "must load without it"]),
     ("data.scenes", f"from {LIB}.encoders.vision import x", ["do not know each other"]),
     ("encoders.vision", "from ..data.scenes import x", ["do not know each other"]),
     ("encoders.vision", "from ..models.losses import x", ["do not know each other"]),
@@ -133,14 +134,19 @@ def test_imports_notice(tmp_path, module, line, words):
 
 def test_imports_allow_what_they_should(tmp_path):
     assert check_imports.problems(house(tmp_path, **{
-        "utils.registry": f"from {LIB}.core import x\nimport torch", "encoders.vision": "from .perceiver import x", "decoders.qwen": "from ..encoders.mrl import x",
+        "utils.registry": f"from {LIB}.core import x\ndef f():\n    import torch", "encoders.vision": "from .perceiver import x", "decoders.qwen": "from ..encoders.mrl import x",
         "models.alignment": "from ..encoders.vision import x\nfrom .losses import y\nimport torch", "training.trainer": "from ..models.losses import x\nfrom ..data.scenes import y",
         "core": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .models.alignment import x\nimport yaml\nfrom PIL import Image"})) == []
 
 
 def test_config_may_not_become_heavy_through_another_module(tmp_path):
-    found = check_imports.problems(house(tmp_path, **{"": "from .core import x", "core": "import torch"}))
-    only(found, "core", "torch", "less than a second")
+    only(check_imports.problems(house(tmp_path, **{"": "from .core import x", "core": "import torch"})), "core.py:1", "torch", "must load without it")
+
+
+def test_registry_may_not_become_heavy_through_the_face_of_its_package(tmp_path):
+    root = house(tmp_path, core="import torch")
+    (root / LIB / "utils" / "__init__.py").write_text("from ..core import x")
+    only(check_imports.problems(root), "core.py:1", "torch", "must load without it")
 
 
 def house(root: Path, **source: str) -> Path:
