@@ -150,8 +150,10 @@ def staged_folder(
     "Build a folder that is never seen half built; it must hold a good manifest in the end."
     if out.exists() and any(out.iterdir()) and not (out / "source.json").exists():
         raise FileExistsError(f"{out} holds files of yours; give an empty folder, so that none of them is replaced")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as e: raise OSError(f"cannot write in {out.parent} ({e.strerror}); choose another folder with --out") from None
     try:
         (new := stage / "new").mkdir()
         yield new
