@@ -27,9 +27,9 @@ from edge_glass_modular.data.scenes import ASSETS, SAMPLE_RATE, scene_words, spo
 # What espeak-ng calls a voice: an accent, and after the plus sign a speaker.
 VOICES = {
     "train": ["en-us", "en-us+f2", "en-us+m7", "en-us+linda", "en-us+klatt2", "en-us+steph", "en-us+michel", "en-us-nyc+m1", "en", "en+f4",
-              "en-gb-x-rp+m3", "en-gb-x-rp+zac", "en-gb-scotland+f1", "en-gb-scotland+m6", "en-gb-x-gbclan+m8", "en-029+f3"],
-    "val": ["en-gb-x-gbcwmd+f5", "en-us+m5"],
-    "test": ["en-gb-x-rp+shelby", "en-us+adam"],
+              "en-gb-x-rp+m3", "en-gb-x-rp+zac", "en-gb-scotland+f1", "en-gb-scotland+m6", "en-gb-x-gbclan+m8", "en-gb-x-rp+shelby", "en-029+f3"],
+    "val": ["en-us+m5", "en+belinda"],
+    "test": ["en-us+adam", "en-gb-x-gbcwmd+f5"],
 }
 WORDS_A_MINUTE = 250
 WEAK = {"a": "[[a#]]", "an": "[[@n]]", "of": "[[@v]]"}  # alone, espeak-ng would stress these: the phonemes they have in a sentence
