@@ -157,7 +157,7 @@ class WhisperAudioTransform:
         config: AudioEncoderConfig,  # `max_seconds`: what is longer is cut
     ):
         sizes = config.scratch
-        extractor = (WhisperFeatureExtractor(getattr(sizes, "num_mels", 80), hop_length=getattr(sizes, "hop_length", 160))
+        extractor = (WhisperFeatureExtractor(sizes.num_mels, hop_length=sizes.hop_length)
                      if config.model == "scratch" else _load(WhisperFeatureExtractor, config, find_model(config.model)))
         self.filters = torch.from_numpy(extractor.mel_filters).float()  # (201, F)
         self.hop_length, self.sample_rate, self.max_frames = extractor.hop_length, extractor.sampling_rate, extractor.nb_max_frames

@@ -10,7 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import WhisperConfig, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -49,12 +49,10 @@ class WhisperAudioEncoder(Encoder):
 
     def scratch(self) -> WhisperEncoder:
         sizes = self.config.scratch
-        model = WhisperEncoder(WhisperConfig(
-            num_mel_bins=getattr(sizes, "num_mels", 80), d_model=sizes.width, encoder_layers=sizes.layers, encoder_attention_heads=sizes.heads,
-            encoder_ffn_dim=4 * sizes.width, max_source_positions=math.ceil(self.config.max_seconds * 8000 / getattr(sizes, "hop_length", 160))))
-        for conv in (model.conv1, model.conv2):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-        return model
+        return WhisperEncoder(WhisperConfig(
+            num_mel_bins=sizes.num_mels, d_model=sizes.width, encoder_layers=sizes.layers, encoder_attention_heads=sizes.heads,
+            encoder_ffn_dim=4 * sizes.width, max_source_positions=math.ceil(self.config.max_seconds * 8000 / sizes.hop_length),
+            init_std=sizes.width ** -0.5))
 
     def encode(
         self,
