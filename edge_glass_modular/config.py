@@ -255,6 +255,12 @@ class ProjectorConfig(Section):
     hidden: int | None = Field(None, ge=1, description="hidden width of an MLP; null: one linear map")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the projector's input")
     norm: bool = Field(True, description="LayerNorm first")
+    init: Literal["random", "cca"] = Field("random", description="start of the linear map; cca: where the frozen features of the training samples agree")
+    shrinkage: float = Field(4.0, ge=0, description="init cca: ridge, as a multiple of the mean variance of a feature")
+
+    def problems(self):
+        if self.init == "cca" and self.hidden:
+            yield ("init", "hidden"), f"cca gives one linear map, and hidden {self.hidden} makes an MLP; use hidden null, or init random"
 
 # %% ../nbs/01_config.ipynb #02630cd4
 class MRLConfig(Section):
@@ -492,6 +498,11 @@ def _data_problems(config: ExperimentConfig) -> Iterator[Finding]:
         if not getattr(config.encoders, m).freeze:
             moving = f"the outputs of the {m} encoder change while it is trained"
             yield ("data.cache", f"encoders.{m}.freeze"), f"{moving}; freeze it, or use cache inputs"
+    if config.projector.init == "cca" and data.cache != "features":
+        yield ("projector.init", "data.cache"), f"cca starts from frozen features, and data.cache is {data.cache}; use cache features, or init random"
+    for m in config.modalities if config.projector.init == "cca" else ():
+        if getattr(config.encoders, m).perceiver:
+            yield ("projector.init", f"encoders.{m}.perceiver"), f"cca knows nothing of the {m} Perceiver, which starts at random; use perceiver null, or init random"
 
 # %% ../nbs/01_config.ipynb #12d2bd4b
 def _options(annotation: Any) -> list[Any]:
