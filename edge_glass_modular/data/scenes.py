@@ -265,7 +265,7 @@ def speak(
     sound = np.concatenate([*parts, pause()])
     if rng is not None:
         tilt = rng.uniform(-0.6, 0.6)  # a dull or a bright microphone
-        sound = rng.uniform(0.4, 1.0) * (sound + tilt * np.append(0, sound[:-1])) / (1 + abs(tilt))
+        sound = rng.uniform(0.5, 1.0) * (sound + tilt * np.append(0, sound[:-1])) / (1 + abs(tilt))
         sound += 10 ** rng.uniform(-3.5, -2.0) * rng.standard_normal(len(sound))
     return sound.clip(-1, 1).astype(np.float32), SAMPLE_RATE
 
