@@ -6,6 +6,7 @@ The notebook is executed by papermill with these parameters; its cells stay as t
 in a minute), only their outputs are replaced. The header of the notebook names the command.
 """
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -32,5 +33,6 @@ def fill(path: Path, parameters: dict) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asks for widgets; pages carry no bars
     pairs = [argument.partition("=") for argument in sys.argv[2:]]
     fill(Path(sys.argv[1]), {name: yaml.safe_load(value) for name, _, value in pairs})
