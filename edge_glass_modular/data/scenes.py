@@ -164,9 +164,9 @@ def place_scene(
     "Give the two objects of a meaning a place, a size, a slant, and a background."
     colour, shape, relation, other_colour, other_shape = meaning
     towards = np.array(RELATIONS[relation])
-    apart = rng.uniform(0.45, 0.53) * towards + rng.uniform(-0.08, 0.08) * towards[::-1]
-    centre = 0.5 + rng.uniform(-0.05, 0.05, 2)
-    look = lambda at: dict(x=float(at[0]), y=float(at[1]), radius=float(rng.uniform(0.17, 0.22)), angle=float(rng.uniform(-0.15, 0.15)))
+    apart = rng.uniform(0.48, 0.54) * towards + rng.uniform(-0.06, 0.06) * towards[::-1]
+    centre = 0.5 + rng.uniform(-0.04, 0.04, 2)
+    look = lambda at: dict(x=float(at[0]), y=float(at[1]), radius=float(rng.uniform(0.2, 0.25)), angle=float(rng.uniform(-0.12, 0.12)))
     objects = SceneObject(colour, shape, **look(centre + apart / 2)), SceneObject(other_colour, other_shape, **look(centre - apart / 2))
     return Scene(objects, relation, float(rng.uniform(0.4, 0.6)))
 

@@ -34,9 +34,11 @@ class CLIPVisionEncoder(Encoder):
 
     def scratch(self) -> CLIPVisionModel:
         sizes = self.config.scratch
-        return CLIPVisionModel(CLIPVisionConfig(
+        model = CLIPVisionModel(CLIPVisionConfig(
             hidden_size=sizes.width, intermediate_size=4 * sizes.width, num_hidden_layers=sizes.layers, hidden_act="gelu",
             num_attention_heads=sizes.heads, image_size=self.config.image_size or 64, patch_size=sizes.patch_size))
+        torch.nn.init.normal_(model.embeddings.position_embedding.weight, std=0.4)  # as large as the patches; CLIP's own is 0.02
+        return model
 
     def encode(
         self,
@@ -49,7 +51,9 @@ class CLIPVisionEncoder(Encoder):
         resized = pixels.shape[-1] != self.model.config.image_size
         out = self.model(pixels, interpolate_pos_encoding=resized, output_hidden_states=True)
         tokens = out.hidden_states[self.config.layer][:, 1:]
-        return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device), out.pooler_output)
+        scratch = self.config.model == "scratch"  # nothing has taught its class token to look around: the mean of the patches learns sooner
+        pooled = self.model.post_layernorm(out.last_hidden_state[:, 1:].mean(1)) if scratch else out.pooler_output
+        return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device), pooled)
 
 # %% ../../nbs/23_vision.ipynb #cb14002d
 def _processor(model: str) -> CLIPImageProcessorPil:
