@@ -66,6 +66,8 @@ class ImageTransform:
     ) -> dict[str, Tensor]:                            # pixel_values (3, S, S) uint8
         image = load_image(raw)
         w, h = image.size
+        if max(w, h) > 100 * min(w, h):
+            raise ValueError(f"{_name(raw)} is {w} x {h} pixels, too narrow a strip to cut a square from; drop it from the manifest")
         w, h = (self.edge, int(self.edge * h / w)) if w <= h else (int(self.edge * w / h), self.edge)
         x, y = (w - self.crop) // 2, (h - self.crop) // 2
         image = image.resize((w, h), self.resample).crop((x, y, x + self.crop, y + self.crop))
@@ -191,7 +193,8 @@ def tokenizer_folder() -> Path:  # of the tokenizer that scratch text encoders u
 def _max_length(source: "str | Path", limit: int) -> int:
     "What the checkpoint was trained for, where it says so; else its tokenizer's limit."
     path = cached_file(source, "sentence_bert_config.json", _raise_exceptions_for_missing_entries=False)
-    return min(limit, 512, (json.loads(Path(path).read_text()).get("max_seq_length") if path else None) or limit)
+    said = json.loads(Path(path).read_text()).get("max_seq_length") if path else None
+    return min(limit, said or 512)
 
 # %% ../../nbs/10_transforms.ipynb #23e6167b
 class SentenceBERTTextTransform:

@@ -91,8 +91,7 @@ class Encoder(nn.Module):
         self,
         inputs: dict[str, Tensor],  # what the transform's `collate` made
     ) -> Tokens:                    # float32 (B, N, D); N = 1 where `config.output` is pooled
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze):
-            out = self.encode(inputs).to(torch.float32)
+        out = self.encode(inputs).to(torch.float32)
         if self.config.output == "tokens":
             return out
         return Tokens(out.pooled.unsqueeze(1), torch.ones_like(out.mask[:, :1]), out.pooled)
