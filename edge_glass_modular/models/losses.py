@@ -96,7 +96,7 @@ class SigLIP(ContrastiveLoss):
     "Sigmoid loss over all pairs (Zhai et al. 2023)."
     def __init__(
         self,
-        config: LossConfig,  # temperature 0.1 is the paper's
+        config: LossConfig,  # kind siglip, whose temperature is the paper's 0.1 unless given
     ):
         super().__init__(config)
         self.bias = nn.Parameter(torch.tensor(-10.0))
