@@ -255,6 +255,7 @@ class ProjectorConfig(Section):
     hidden: int | None = Field(None, ge=1, description="hidden width of an MLP; null: one linear map")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the projector's input")
     norm: bool = Field(True, description="LayerNorm first")
+    rbf_anchors: int | None = Field(None, ge=2, description="kernel features in front: likeness to at most so many training samples; null: none")
     init: Literal["random", "cca"] = Field("random", description="start of the linear map; cca: where the frozen features of the training samples agree")
     shrinkage: float = Field(4.0, ge=0, description="init cca: ridge, as a multiple of the mean variance of a feature")
 
@@ -498,11 +499,20 @@ def _data_problems(config: ExperimentConfig) -> Iterator[Finding]:
         if not getattr(config.encoders, m).freeze:
             moving = f"the outputs of the {m} encoder change while it is trained"
             yield ("data.cache", f"encoders.{m}.freeze"), f"{moving}; freeze it, or use cache inputs"
-    if config.projector.init == "cca" and data.cache != "features":
-        yield ("projector.init", "data.cache"), f"cca starts from frozen features, and data.cache is {data.cache}; use cache features, or init random"
-    for m in config.modalities if config.projector.init == "cca" else ():
-        if getattr(config.encoders, m).perceiver:
-            yield ("projector.init", f"encoders.{m}.perceiver"), f"cca knows nothing of the {m} Perceiver, which starts at random; use perceiver null, or init random"
+    for key, what, remedy in _fitted(config.projector):
+        if data.cache != "features":
+            yield (key, "data.cache"), f"{what} needs frozen features of the training samples, and data.cache is {data.cache}; use cache features, or {remedy}"
+        for m in config.modalities:
+            if getattr(config.encoders, m).perceiver:
+                yield (key, f"encoders.{m}.perceiver"), f"{what} knows nothing of the {m} Perceiver, which starts at random; use perceiver null, or {remedy}"
+
+
+def _fitted(projector: ProjectorConfig) -> Iterator[tuple[str, str, str]]:
+    "What of the projector is computed from the training samples before the first step: key, name, remedy."
+    if projector.init == "cca":
+        yield "projector.init", "cca", "init random"
+    if projector.rbf_anchors:
+        yield "projector.rbf_anchors", "an anchor", "rbf_anchors null"
 
 # %% ../nbs/01_config.ipynb #12d2bd4b
 def _options(annotation: Any) -> list[Any]:

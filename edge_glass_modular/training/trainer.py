@@ -223,7 +223,8 @@ def save(self: MultimodalTrainer) -> None:
     "Write `checkpoints/last.pt`, from which `resume` continues."
     if not self.out or rank() > 0:
         return
-    trained = {k: p for k, p in self.model.state_dict().items() if k in self._trained_names()}
+    names, state = self._trained_names(), self.model.state_dict()
+    trained = {k: state[k] for k in names}
     save_state(self.out / "checkpoints" / "last.pt",
                {"model": trained, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
                 "rng": rng_state(), "progress": asdict(self.progress)})
@@ -232,8 +233,7 @@ def save(self: MultimodalTrainer) -> None:
 @patch
 def _trained_names(self: MultimodalTrainer) -> set[str]:
     "Trained parameters, and the buffers of modules that are trained."
-    frozen = {k for k, p in self.model.named_parameters() if not p.requires_grad}
-    return set(self.model.state_dict()) - frozen
+    return set(self.model.state_dict()) - {k for k, p in self.model.named_parameters() if not p.requires_grad}
 
 # %% ../../nbs/71_trainer.ipynb #05e3f2ca
 @patch
