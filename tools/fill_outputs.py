@@ -28,7 +28,8 @@ def fill(path: Path, parameters: dict) -> None:
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = done[cell["id"]]["outputs"], done[cell["id"]]["execution_count"]
+            cell["execution_count"] = done[cell["id"]]["execution_count"]
+            cell["outputs"] = [o for o in done[cell["id"]]["outputs"] if o.get("name") != "stderr"]  # progress is not a result
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Write README.md from nbs/index.ipynb: `python tools/make_readme.py`, or with `--check` only compare.
 
-Cells marked `#| hide` are left out, figures among the outputs are written to nbs/images/.
+Cells marked `#| hide` are left out, of those marked `#| echo: false` only the output is kept, figures among the outputs are written to nbs/images/.
 """
 import re
 import sys
@@ -18,8 +18,9 @@ def readme(root: Path) -> dict[Path, bytes]:
     nb.cells = [c for c in nb.cells if c.cell_type != "raw" and not re.search(r"^#\|\s*(hide|export)", c.source, re.M)]
     for cell in nb.cells:
         if cell.cell_type == "code":
-            cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
-    nb.cells = [c for c in nb.cells if c.source.strip()]
+            silent = re.search(r"^#\|\s*echo:\s*false", cell.source, re.M)
+            cell.source = "" if silent else re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
+    nb.cells = [c for c in nb.cells if c.source.strip() or c.get("outputs")]
     template = {"output_files_dir": "nbs/images", "unique_key": "README"}
     text, resources = MarkdownExporter().from_notebook_node(nb, resources=template)
     text = re.sub(r"\]\((images/[^)]*)\)", r"](nbs/\1)", text)
