@@ -23,7 +23,8 @@ def readme(root: Path) -> dict[Path, bytes]:
     nb.cells = [c for c in nb.cells if c.source.strip() or c.get("outputs")]
     template = {"output_files_dir": "nbs/images", "unique_key": "README"}
     text, resources = MarkdownExporter().from_notebook_node(nb, resources=template)
-    text = re.sub(r"\]\((images/[^)]*)\)", r"](nbs/\1)", text)
+    text = re.sub(r"^```\w*\s*```\n", "", text, flags=re.M)  # the input of cells that show only their output
+    text = re.sub(r"\]\(((?:images/|[\w/]+\.ipynb)[^)]*)\)", r"](nbs/\1)", text)
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines()))
     figures = {root / name: data for name, data in resources.get("outputs", {}).items()}
     return {root / "README.md": (NOTE + text + "\n").encode(), **figures}
