@@ -237,6 +237,7 @@ TRANSFORMS = Registry("transform", {"clip": f"{_HERE}:CLIPImageTransform", "whis
 def build_transforms(
     config: ExperimentConfig,
 ) -> dict[str, Any]:  # modality -> transform, for the encoders that are configured
-    "One transform for each encoder, chosen by its `kind`."
+    "One transform for each encoder, chosen by its `kind`; an encoder given as 'package.module:Class' names it in an attribute `transform`."
     encoders = {m: getattr(config.encoders, m) for m in MODALITIES}
-    return {m: TRANSFORMS.resolve(e.kind)(e) for m, e in encoders.items() if e is not None}
+    found = {m: TRANSFORMS.resolve(e.kind) for m, e in encoders.items() if e is not None}
+    return {m: getattr(cls, "transform", cls)(getattr(config.encoders, m)) for m, cls in found.items()}
