@@ -176,7 +176,8 @@ def _groups(self: MultimodalTrainer) -> Iterator[list[Batch]]:
     while self.progress.step < self.total_steps:
         epoch, place = divmod(self.progress.step, self.steps_per_epoch)
         self.loader.batch_sampler.set_epoch(epoch, start=place * size)
-        batches = iter(self.loader)
+        with torch.random.fork_rng(devices=[]):  # a loader draws a seed for its workers when it starts: not from the run's numbers
+            batches = iter(self.loader)
         for _ in range(min(self.steps_per_epoch - place, self.total_steps - self.progress.step)):
             yield [next(batches) for _ in range(size)]
 
