@@ -7,8 +7,9 @@ __all__ = ['NUMBER', 'WORDS', 'Finding', 'MODALITIES', 'KINDS', 'CONFIGS', 'OVER
            'read_yaml', 'Findings', 'Section', 'a_list', 'PerceiverConfig', 'ScratchConfig', 'EncoderConfig',
            'VisionEncoderConfig', 'AudioEncoderConfig', 'TextEncoderConfig', 'EncodersConfig', 'ProjectorConfig',
            'MRLConfig', 'LossConfig', 'FusionConfig', 'LoRAConfig', 'TRMConfig', 'DecoderConfig', 'home',
-           'ScenesConfig', 'DataConfig', 'TrainingConfig', 'EvaluationConfig', 'ExperimentConfig', 'check_tree',
-           'config_names', 'merge', 'load_config', 'to_yaml', 'config_diff', 'config_fields', 'describe', 'json_schema']
+           'ScenesConfig', 'expand_path', 'MixturePart', 'DataConfig', 'TrainingConfig', 'EvaluationConfig',
+           'ExperimentConfig', 'check_tree', 'config_names', 'merge', 'load_config', 'to_yaml', 'config_diff',
+           'config_fields', 'describe', 'json_schema']
 
 # %% ../nbs/01_config.ipynb #4bf31e9b
 import difflib
@@ -376,25 +377,54 @@ class ScenesConfig(Section):
     seed: int = Field(0, ge=0, description="another seed, other scenes")
 
 # %% ../nbs/01_config.ipynb #2ee73d78
+def expand_path(
+    text: str,  # as written in a config
+) -> Path:
+    "A path with `~` and `${EDGE_GLASS_HOME}` expanded."
+    return Path(re.sub(r"\$\{EDGE_GLASS_HOME\}|\$EDGE_GLASS_HOME\b", str(home()).replace("\\", "/"), text)).expanduser()
+
+
+class MixturePart(Section):
+    "One dataset of a mixture."
+    manifest: str = Field(min_length=1, description="a JSON Lines file")
+    weight: float = Field(1.0, gt=0, description="its share of an epoch, against the weights of the others")
+
+# %% ../nbs/01_config.ipynb #605d25a9
 class DataConfig(Section):
     "Where samples come from."
-    source: Literal["scenes", "manifest"] = Field("scenes", description="the embedded dataset, or a manifest")
+    source: Literal["scenes", "manifest", "mixture", "parquet"] = Field("scenes", description="the embedded dataset, one manifest, several, or shards")
     manifest: str | None = Field(None, min_length=1, description="a JSON Lines file; ~ and ${EDGE_GLASS_HOME} are expanded")
+    mixture: a_list(MixturePart) | None = Field(None, min_length=1, description="manifests with weights, where source is mixture")
+    parquet: str | None = Field(None, min_length=1, description="folder of Parquet shards to stream from, where source is parquet")
     scenes: ScenesConfig = Field(ScenesConfig(), description="sizes where source is scenes")
     num_workers: int = Field(0, ge=0, description="loading processes; 0: none beside the main one")
-    cache: Literal["none", "inputs", "features"] = Field("none", description="kept in memory: nothing, samples, or frozen outputs")
+    cache: Literal["none", "inputs", "features"] = Field("none", description="keep nothing, prepared samples in memory, or frozen outputs in the store")
+    store: str | None = Field(None, min_length=1, description="folder of the feature store; null: features in ${EDGE_GLASS_HOME}")
+    store_dtype: Literal["float16", "bfloat16", "float32"] = Field("float16", description="of stored features")
+    buckets: int = Field(0, ge=0, description="batches among which samples are sorted by length, against padding; 0: not sorted")
+    shuffle_window: int = Field(1024, ge=1, description="samples that a stream shuffles among")
+    max_bad: float = Field(0.01, ge=0, lt=1, description="share of samples that may fail to decode before the run stops")
 
     def problems(self):
-        if self.source == "manifest" and self.manifest is None:
-            yield ("manifest", "source"), "source manifest needs the path of one"
-        if self.source == "scenes" and self.manifest is not None:
-            yield ("manifest", "source"), f"{self.manifest!r} would be ignored: source is scenes; use source manifest, or leave this out"
+        for key in ("manifest", "mixture", "parquet"):
+            value = getattr(self, key)
+            if self.source == key and value is None:
+                yield (key, "source"), f"source {key} needs {'the path of one' if key == 'manifest' else 'one'}"
+            if self.source != key and value is not None:
+                shown = repr(value) if isinstance(value, str) else "it"
+                yield (key, "source"), f"{shown} would be ignored: source is {self.source}; use source {key}, or leave this out"
+        if self.source == "parquet" and self.cache != "none":
+            yield ("cache", "source"), f"a stream is not kept, so cache {self.cache} cannot be; use cache none, or source manifest"
 
     def manifest_path(self) -> Path:
         "The manifest's path, with `~` and `${EDGE_GLASS_HOME}` expanded."
         if self.manifest is None:
             raise ConfigError(["data.manifest: not given; there is one only where data.source is manifest"])
-        return Path(re.sub(r"\$\{EDGE_GLASS_HOME\}|\$EDGE_GLASS_HOME\b", str(home()).replace("\\", "/"), self.manifest)).expanduser()
+        return expand_path(self.manifest)
+
+    def store_path(self) -> Path:
+        "The folder of the feature store."
+        return expand_path(self.store) if self.store else home() / "features"
 
 # %% ../nbs/01_config.ipynb #1e569ca3
 class TrainingConfig(Section):

@@ -84,6 +84,7 @@ class Batch:
     ids: list[str]                                # B sample ids
     inputs: dict[str, "dict[str, Tensor] | Tokens"]  # modality -> what its transform made, or stored encoder output
     rows: dict[str, Tensor]                       # modality -> (B_m,) int64, ascending row numbers
+    faults: tuple[tuple[str, str], ...] = ()      # (sample id, reason) of what could not be read and was passed over
 
     def __len__(self) -> int:
         "Number of samples, `B`."
