@@ -7,6 +7,7 @@ __all__ = ['SILENCE', 'TRANSFORMS', 'load_image', 'ImageTransform', 'CLIPImageTr
            'WhisperAudioTransform', 'tokenizer_folder', 'SentenceBERTTextTransform', 'build_transforms']
 
 # %% ../../nbs/10_transforms.ipynb #d49080fa
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,11 @@ class SentenceBERTTextTransform:
         "Pad to the longest."
         fill = {"input_ids": self.tokenizer.pad_token_id, "attention_mask": 0}
         return {k: nn.utils.rnn.pad_sequence([s[k] for s in samples], True, v) for k, v in fill.items()}
+
+    def identity(self) -> dict[str, Any]:
+        "What decides the result: the vocabulary and rules, and where texts are cut."
+        rules = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}  # those two are set by every call
+        return {"tokenizer": hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest(), "max_length": self.max_length}
 
 # %% ../../nbs/10_transforms.ipynb #1f5b6db7
 _HERE = "edge_glass_modular.data.transforms"

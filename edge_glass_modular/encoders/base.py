@@ -8,8 +8,10 @@ __all__ = ['ENCODERS', 'load_weights', 'Encoder', 'build_encoder']
 # %% ../../nbs/22_encoder.ipynb #03e44537
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from fastcore.basics import patch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..config import EncoderConfig
 from ..core import Tokens, freeze
+from ..utils.checkpoint import tensors_sha256
 from ..utils.hub import find_model
 from ..utils.registry import Registry
 
@@ -95,6 +98,23 @@ class Encoder(nn.Module):
         if self.config.output == "tokens":
             return out
         return Tokens(out.pooled.unsqueeze(1), torch.ones_like(out.mask[:, :1]), out.pooled)
+
+# %% ../../nbs/22_encoder.ipynb #9f5db85a
+Encoder.revision = 1
+
+@patch
+def identity(
+    self: Encoder,
+) -> dict[str, Any]:  # plain values, equal where the outputs are
+    "What decides the outputs of this encoder."
+    scratch = set() if self.config.model == "scratch" else {"scratch"}
+    settings = self.config.model_dump(mode="json", exclude={"model", "freeze", "perceiver"} | scratch)
+    inner = getattr(self.model, "config", None)
+    told = inner.to_dict() if inner is not None else {}
+    architecture = {k: v for k, v in told.items() if k not in ("_name_or_path", "transformers_version", "dtype")}
+    plain = {k: v for k, v in vars(self).items() if isinstance(v, (str, int, float)) and k != "training" and not k.startswith("_")}
+    return {"class": type(self).__qualname__, "revision": self.revision, "settings": settings, "architecture": architecture, "attributes": plain,
+            "weights": tensors_sha256({**dict(self.named_parameters()), **dict(self.named_buffers())})}
 
 # %% ../../nbs/22_encoder.ipynb #30934929
 _ROOM = "edge_glass_modular.encoders"
