@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['SPLITS', 'ROLES', 'ROW_KEYS', 'CONTENTS', 'ENTRY', 'Row', 'path_problem', 'turns_problem', 'row_problem',
            'row_from_json', 'write_manifest', 'LazyRows', 'open_manifest', 'read_manifest', 'image_problem',
-           'audio_problem', 'ManifestReport', 'validate_manifest', 'normalise_caption', 'file_key', 'linked_keys',
-           'RowReader', 'ManifestRows', 'ManifestDataset', 'ImageTextDataset', 'AudioTextDataset', 'TriModalDataset',
-           'InstructionDataset']
+           'audio_problem', 'row_files', 'ManifestReport', 'validate_manifest', 'normalise_caption', 'file_key',
+           'linked_keys', 'RowReader', 'ManifestRows', 'ManifestDataset', 'ImageTextDataset', 'AudioTextDataset',
+           'TriModalDataset', 'InstructionDataset']
 
 # %% ../../nbs/11_datasets.ipynb #5e18cf67
 import hashlib
@@ -322,7 +322,9 @@ def audio_problem(
     except Exception as e: return f"audio {path.name} cannot be read ({e}); replace the file or remove the row"
 
 # %% ../../nbs/11_datasets.ipynb #8ab5da2c
-def _files(row: Row) -> list[tuple[str, str]]:
+def row_files(
+    row: Row,
+) -> list[tuple[str, str]]:  # ("image" or "audio", path relative to the manifest)
     "Every (kind, path) that a row names, in its turns too."
     holders = [{"image": row.image, "audio": row.audio}, *(row.turns or [])]
     return [(kind, holder[kind]) for holder in holders for kind in ("image", "audio") if holder.get(kind)]
@@ -360,14 +362,14 @@ def validate_manifest(
     path = Path(path).expanduser()
     if not path.is_file(): return ManifestReport(path, [f"{path}: no such file; write it with write_manifest"], {"rows": 0})
     scanned = list(_scan(path))
-    files = list(dict.fromkeys(f for _, row in scanned if isinstance(row, Row) for f in _files(row)))
+    files = list(dict.fromkeys(f for _, row in scanned if isinstance(row, Row) for f in row_files(row)))
     jobs = [(path.parent, kind, name, decode) for kind, name in files]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = progress(pool.map(_file_problem, jobs), total=len(jobs), desc=f"checking {path.name}", unit="file")
         problems = dict(zip(files, found))
     errors, counts = [] if scanned else [f"{path}:1: the manifest holds no sample"], Counter(rows=0)
     for line, row in scanned:
-        wrong = [str(row)] if isinstance(row, ValueError) else [p for f in _files(row) if (p := problems[f])]
+        wrong = [str(row)] if isinstance(row, ValueError) else [p for f in row_files(row) if (p := problems[f])]
         errors += [f"{path}:{line}: {w}" for w in wrong]
         if not wrong: counts.update(["rows", row.split, *(k for k in ("image", "audio", "caption", "turns") if getattr(row, k))])
     return ManifestReport(path, errors, dict(counts))
@@ -436,6 +438,10 @@ class RowReader:
         if modality == "text": return row.texts
         value = getattr(row, {"vision": "image", "audio": "audio"}[modality])
         return [] if value is None else [self.folder / value]
+
+    def caption_of(self, row: Row) -> str | None:
+        "What a row shows or says."
+        return row.caption
 
     def raw_row(self, row: Row, turn: int = 0) -> dict[str, Any]:
         "A sample before transforms: paths and strings; of several captions the one whose turn it is."
@@ -510,7 +516,7 @@ class ManifestDataset(ManifestRows):
 
     def caption(self, i: int) -> str | None:
         "What sample `i` shows or says."
-        return self.rows[i].caption
+        return self.caption_of(self.rows[i])
 
     def keys(self, modality: str) -> list[str]:
         "Content of every sample, see `keys_of`."
@@ -576,9 +582,9 @@ class InstructionDataset(ManifestDataset):
     def keys_of(self, rows: Iterable[Row], modality: str) -> list[str]:
         return [" ".join(self._key(c) for c in self.contents(row, modality)) or f"missing:{row.id}" for row in rows]
 
-    def caption(self, i: int) -> str:
+    def caption_of(self, row: Row) -> str:
         "The last answer."
-        return [turn["text"] for turn in self.turns(self.rows[i]) if turn["role"] == "assistant"][-1]
+        return [turn["text"] for turn in self.turns(row) if turn["role"] == "assistant"][-1]
 
     def lengths(self) -> np.ndarray:
         "Characters of all turns."
