@@ -66,6 +66,7 @@ def write_shards(
     rows_per_group: int = 50,    # what is read at once
 ) -> Path:                       # the folder, with files such as `train-00000-of-00012.parquet`
     "Pack a manifest and its files into shards, by split, in the order of the manifest."
+    if min(rows_per_shard, rows_per_group) < 1: raise ValueError(f"{rows_per_shard} rows a shard, {rows_per_group} a group; give one at least")
     manifest, folder = Path(manifest).expanduser(), Path(folder).expanduser()
     plan = {"manifest": file_key(manifest), "rows_per_shard": rows_per_shard, "rows_per_group": rows_per_group}
     if folder.exists():
@@ -146,9 +147,9 @@ class StreamingDataset:
     ):
         self.source, self.split, self.files = str(source), split, shard_files(source, split)
         self.reader = kind.reader("", transforms)
+        held = [table["held"].to_numpy() for file in self.files for table in _columns(file, "held")]
         stream = hf.load_dataset("parquet", data_files={split: self.files}, split=split, streaming=True)
         self.stream = stream.with_format("arrow").reshard()  # one piece a group of rows
-        held = [table["held"].to_numpy() for file in self.files for table in _columns(file, "held")]
         self.usable = [np.flatnonzero(self.reader.usable(h)) for h in held]
         self.counts = np.array([len(u) for u in self.usable])
         self.ends = np.cumsum(self.counts)
@@ -359,17 +360,19 @@ def _training_samples(self: StreamingLoader, b: int, epoch: int, read: Groups) -
     read.keep(order.groups_around(start, start + size))
     taken, samples, faults = {order[p] for p in range(start, start + size)}, [], []
     for p in range(start, start + size):
-        spares = (i for k in range(1, min(size + self.window, len(order))) if (i := order[(p + k) % len(order)]) not in taken)
-        i, found = order[p], []
-        while i is not None and (found := self._add(samples, read[i], i + epoch)):
+        for i in self._candidates(order, p, taken):
+            sample = self.dataset.sample(read[i], i + epoch, found := [])
+            if not found: break
             faults += found
-            if (i := next(spares, None)) is not None: taken.add(i)
-        if i is None: raise ValueError(f"{self.dataset.source}: {faults[-1][0]!r} and all samples that could stand in for it cannot be decoded: {faults[-1][1]}")
+        else: raise ValueError(f"{self.dataset.source}: no sample near {faults[-1][0]!r} can be decoded ({faults[-1][1]}); restore the files and write the shards again")
+        samples.append(sample)
     return samples, faults
 
 @patch
-def _add(self: StreamingLoader, samples: list[dict], record: dict, turn: int) -> list[tuple[str, str]]:
-    "Append a sample if all of it can be decoded, else say what cannot."
-    sample = self.dataset.sample(record, turn, faults := [])
-    if not faults: samples.append(sample)
-    return faults
+def _candidates(self: StreamingLoader, order: EpochOrder, p: int, taken: set[int]) -> Iterator[int]:
+    "The sample of position `p`, then those that may stand in for it, which are taken by that."
+    yield order[p]
+    for k in range(1, min(self.batch_size + self.window, len(order))):
+        if (i := order[(p + k) % len(order)]) not in taken:
+            taken.add(i)
+            yield i
