@@ -117,7 +117,8 @@ def write_shard(
     if rows and rows[0].tokens is not None:
         tensors["tokens"] = torch.cat([row.tokens for row in rows])
         tensors["starts"] = torch.tensor([0, *(len(row.tokens) for row in rows)]).cumsum(0)
-    save_safetensors(path, tensors, {"bad": json.dumps(bad)})
+    tensors["bad"] = torch.tensor(list(json.dumps(bad).encode()), dtype=torch.uint8)  # not metadata, which safetensors writes in any order
+    save_safetensors(path, tensors)
     return path
 
 # %% ../../nbs/17_store.ipynb #98a55ba2
@@ -131,12 +132,12 @@ def map_shard(
         data = np.memmap(path, np.uint8, "r")
         size = 8 + int(data[:8].view("<u8")[0])
         header = json.loads(data[8:size].tobytes())
-        meta = header.pop("__metadata__")
+        header.pop("__metadata__")
         ends = {k: (size + h["data_offsets"][0], size + h["data_offsets"][1]) for k, h in header.items()}
         if max(end for _, end in ends.values()) != len(data):
             raise ValueError(f"it has {len(data)} bytes")
         arrays = {k: data[a:b].view(_NUMPY[header[k]["dtype"]]).reshape(header[k]["shape"]) for k, (a, b) in ends.items()}
-        return arrays, json.loads(meta["bad"])
+        return arrays, json.loads(arrays.pop("bad").tobytes())
     except (ValueError, KeyError, IndexError, OSError) as e:
         raise ValueError(f"{path} is not a whole shard ({e}); `edge-glass features prune` removes it, and the next build encodes its rows again") from e
 
