@@ -100,6 +100,14 @@ async def _endless(request: web.Request, picture: bytes) -> web.StreamResponse:
     for block in [picture] + [bytes(2**16)] * 8000: await answer.write(block)
     return answer
 
+_NEXT_DOOR = web.AppKey("next_door", str)  # host:port where no downloader should knock
+
+def _to_next_door(host: str) -> Answer:
+    "A redirect to another port of this machine."
+    async def answer(request: web.Request, picture: bytes) -> web.Response:
+        return web.Response(status=302, headers={"Location": f"http://{host}:{request.app[_NEXT_DOOR].split(':')[1]}/a.jpg"})
+    return answer
+
 async def _circle(request: web.Request, picture: bytes) -> web.StreamResponse:
     "Always one redirect more."
     return web.Response(status=302, headers={"Location": f"{request.path}?{int(request.query_string or 0) + 1}"})
@@ -117,7 +125,8 @@ def pixel_bomb(
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)  # one bit a pixel
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 @cache
@@ -154,6 +163,8 @@ FAULTS: dict[str, Fault] = {
     "to-loopback": Fault(_say(302, Location="http://[::1]:22/a.jpg"), False, "redirect to [::1]"),
     "to-mapped": Fault(_say(302, Location="http://[::ffff:10.0.0.1]/a.jpg"), False, "redirect to [::ffff:10.0.0.1]"),
     "to-decimal": Fault(_say(302, Location="http://2130706433/a.jpg"), False, "redirect to 2130706433"),
+    "next-door": Fault(_to_next_door("127.0.0.1"), False, "redirect to another port of this machine"),
+    "next-door-by-name": Fault(_to_next_door("localhost"), False, "the same, by the name localhost"),
     "to-file": Fault(_say(302, Location="file:///etc/hostname"), False, "redirect to file:"),
     "pixel-bomb": Fault(_pixel_bomb, False, "400 million pixels in a small PNG"),
     "unpack-bomb": Fault(_unpack_bomb, False, "200 MB once unpacked"),
@@ -181,11 +192,19 @@ async def _respond(server: "FaultServer", request: web.Request) -> web.StreamRes
         server.open -= 1
 
 # %% ../../nbs/08_fault_server.ipynb #a7d85ac3
+async def _knock(server: "FaultServer", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    "Count, and hang up."
+    server.trespasses += 1
+    writer.close()
+
+
 async def _serve(server: "FaultServer", ready: threading.Event) -> None:
     "Listen until told to stop."
     server.loop, server.stop = asyncio.get_running_loop(), asyncio.Event()
     app = web.Application()
     app.router.add_get("/{fault}/{name}", partial(_respond, server))
+    door = await asyncio.start_server(partial(_knock, server), "127.0.0.1", 0)
+    app[_NEXT_DOOR] = "{}:{}".format(*door.sockets[0].getsockname())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -193,6 +212,7 @@ async def _serve(server: "FaultServer", ready: threading.Event) -> None:
     await web.SockSite(runner, listener).start()
     ready.set()
     await server.stop.wait()
+    door.close()
     await runner.cleanup()
 
 # %% ../../nbs/08_fault_server.ipynb #796eddcd
@@ -215,6 +235,7 @@ class FaultServer:
         self.plan = {name: faults[i % len(faults)] for i, name in enumerate(bad)}  # name -> fault
         self.requests, self.sent = Counter(), Counter()  # path -> requests, whole pictures
         self.open = self.peak = 0                        # requests now, and at most
+        self.trespasses = 0                              # connections to the port next door
 
     def url(self, name: str, fault: str = "planned") -> str:
         "Where a picture is: as planned, with one of the faults, or `ok`."
