@@ -56,7 +56,7 @@ class Limits:
         for name, value in asdict(self).items():
             least = {"max_redirects": 0, "backoff": 0, "max_wait": 0, "timeout": 0.001}.get(name, 1)
             if not value >= least:
-                raise ValueError(f"Limits.{name}={value!r} must be at least {least}; leave it out to use {Limits.__dataclass_fields__[name].default}")
+                raise ValueError(f"Limits.{name}={value!r} must be at least {least}; leave it out to use {getattr(Limits, name)}")
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,9 @@ def _explain(error: Exception) -> FetchError:
     raise error
 
 
-async def _ask_in_time(session: aiohttp.ClientSession, url: str, seconds: float, limits: Limits, allow: bool | Collection[str]) -> str | tuple[bytes, bool]:
+async def _ask_in_time(
+    session: aiohttp.ClientSession, url: str, seconds: float, limits: Limits, allow: bool | Collection[str]
+) -> str | tuple[bytes, bool]:
     "`_ask`, with every error as a `FetchError`."
     try:
         async with asyncio.timeout(seconds): return await _ask(session, url, limits, allow)
@@ -236,12 +238,14 @@ def _retrying(limits: Limits, tried: int = 0) -> tenacity.AsyncRetrying:
         retry=tenacity.retry_if_exception(lambda e: isinstance(e, FetchError) and e.failure.passes and e.wait <= limits.max_wait))
 
 
+_AGENT = "edge-glass-modular (research; github.com/edge-glass/edge_glass_modular)"
+
 def _session(allow: bool | Collection[str]) -> aiohttp.ClientSession:
     "No cookies, no proxy, no limit of its own; every address through the check."
     connector = aiohttp.TCPConnector(resolver=CheckedResolver(allow), limit=0, ttl_dns_cache=300)
     return aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None),
-        headers={"User-Agent": "edge-glass-modular (research; github.com/edge-glass/edge_glass_modular)", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"})
+        headers={"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"})
 
 # %% ../../nbs/13_downloader.ipynb #a893be8c
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -260,7 +264,7 @@ def _as_plain(picture: Image.Image) -> Image.Image:
 def _shrunk(picture: Image.Image, size: int | None) -> tuple[bytes, str, int, int]:
     "Shrunk, upright, encoded."
     if picture.mode not in ("L", "RGB", "CMYK"): picture = _as_plain(picture)  # a palette cannot be interpolated
-    if size: picture.thumbnail((size, size), reducing_gap=2.0)
+    if size: picture.thumbnail((size, size), reducing_gap=1.0)
     profile = picture.info.get("icc_profile") if picture.mode in ("L", "RGB") else None
     picture, file = _as_plain(ImageOps.exif_transpose(picture)), io.BytesIO()
     kind, options = ("PNG", {}) if picture.mode == "RGBA" else ("JPEG", {"quality": 90})
@@ -324,7 +328,8 @@ class _Log:
         self.folder, self.path, self.handle, self.rows, self.due = folder, folder / _LOG, handle, {}, 0.0
         head = self._read()
         if head and head["size"] != size:
-            raise ValueError(f"{folder} holds pictures of size={head['size']}, not {size}; use that size, or another folder, or delete {self.path} to fetch all again")
+            raise ValueError(f"{folder} holds pictures of size={head['size']}, not {size}; "
+                             f"use that size, or another folder, or delete {self.path} to fetch all again")
         if not head or head["terms"] != terms:
             self.rows = {id: row for id, row in self.rows.items() if "path" in row}
             self.add({"size": size, "terms": terms})
@@ -356,8 +361,8 @@ def _lock(handle: io.BufferedWriter, folder: Path, seconds: float = 5.0) -> None
     while True:
         try: return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > end: raise ValueError(f"another call is fetching into {folder}; wait for its end, or use another folder") from None
-            time.sleep(0.05)
+            if time.monotonic() < end: time.sleep(0.05)
+            else: raise ValueError(f"another call is fetching into {folder}; wait for its end, or use another folder") from None
 
 
 @contextmanager
@@ -391,7 +396,8 @@ async def _work(wire: Connection, session: aiohttp.ClientSession, pictures: Thre
     try:
         found = await retry(_ask_in_time, session, job["url"], limits.timeout - job["spent"], limits, orders["allow"])
         if isinstance(found, str):
-            return say("moved", {"url": found, "spent": job["spent"] + time.monotonic() - start, "tried": job["tried"] + retry.statistics["attempt_number"] - 1})
+            tried = job["tried"] + retry.statistics["attempt_number"] - 1
+            return say("moved", {"url": found, "spent": job["spent"] + time.monotonic() - start, "tried": tried})
         say("came")
         keep = (_keep, Path(orders["folder"]), orders["size"], limits.max_pixels, *found)
         say("done", await asyncio.get_running_loop().run_in_executor(pictures, *keep))
@@ -435,7 +441,7 @@ class _Job:
     spent: float = 0.0    # seconds of the time limit
     tried: int = 0        # tries that failed
     hops: int = 0         # redirects
-    crashes: int = 0      # workers that ended while it was decoded
+    crashes: int = 0      # workers that ended when it was their turn to decode it
     came: bool = False    # whether the body is here, and the host free
 
     @property
@@ -493,8 +499,8 @@ class _Hand:
         root = Path(find_spec("edge_glass_modular").submodule_search_locations[0])
         ours, theirs = Pipe()
         path = os.pathsep.join([str(root.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        process = subprocess.Popen([sys.executable, "-P", "-c", _START, str(theirs.fileno()), str(root / "data")], pass_fds=(theirs.fileno(), lock),
-                                   stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path})
+        command = [sys.executable, "-P", "-c", _START, str(theirs.fileno()), str(root / "data")]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), lock), env={**os.environ, "PYTHONPATH": path})
         theirs.close()
         ours.send(orders)
         return cls(ours, process)
@@ -542,14 +548,15 @@ class _Crew:
 # %% ../../nbs/13_downloader.ipynb #4b188cee
 def _hear(crew: _Crew, hand: _Hand, kind: str, id: str, value: dict | str | None) -> Iterator[tuple[_Job, Fetched | Failure]]:
     "Take note of what a worker says."
-    if kind == "broken": raise RuntimeError(f"fetching {id!r} failed on this side: {value}; free some space, or mend what it names, and call again")
+    if kind == "broken":
+        raise RuntimeError(f"fetching {id!r} failed on this side: {value}; free some space, or mend what it names, and call again")
     if kind == "ready": hand.ready = True
     if kind == "ready": return
-    job = hand.jobs[id]
+    job = hand.jobs.pop(id)
     if not job.came: crew.queue.free(job.host)
-    job.came = kind == "came"
-    if job.came: return
-    del hand.jobs[id]
+    if kind == "came":
+        job.came, hand.jobs[id] = True, job  # in the order of coming
+        return
     if kind == "moved":
         job.url, job.spent, job.tried, job.hops = value["url"], value["spent"], value["tried"], job.hops + 1
         if job.hops <= crew.limits.max_redirects: crew.queue.push(job)
@@ -565,11 +572,11 @@ def _replace(crew: _Crew, hand: _Hand) -> Iterator[tuple[_Job, Fetched | Failure
     hand.wire.close()
     hand.process.wait()
     crew.__enter__()
+    if suspect := next((job for job in hand.jobs.values() if job.came), None): suspect.crashes += 1
     for job in hand.jobs.values():
-        job.crashes += job.came
         if not job.came: crew.queue.free(job.host)
         job.came = False
-        if job.crashes < 3: crew.queue.push(job)
+        if job.crashes < 2: crew.queue.push(job)
         else: yield job, Failure("crashed", "its decoder ended the process", passes=True)
 
 # %% ../../nbs/13_downloader.ipynb #b092f17d
@@ -589,15 +596,18 @@ class FetchReport:
         total, first = len(self.done) + len(self.failed), {}
         for id, failure in self.failed.items(): first.setdefault(failure.cause, f"{id}: {failure.detail}" if failure.detail else id)
         rows = [("fetched", len(self.done), "")] + [(cause, n, first[cause]) for cause, n in self.counts().items()]
-        return "\n".join([f"{total:,} links into {self.folder}"] + [f"{cause:18}{n:9,}{n / max(total, 1):8.1%}  {example}".rstrip() for cause, n, example in rows])
+        lines = [f"{cause:18}{n:9,}{n / max(total, 1):8.1%}  {example}".rstrip() for cause, n, example in rows]
+        return "\n".join([f"{total:,} links into {self.folder}", *lines])
 
 # %% ../../nbs/13_downloader.ipynb #8c4edcf9
 def _wanted(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     "id -> URL; an id is text, and stands for one URL."
     wanted: dict[str, str] = {}
     for id, url in items:
-        if not isinstance(id, str) or not isinstance(url, str): raise ValueError(f"items hold ({id!r}, {url!r}); both must be text, use str(id)")
-        if wanted.setdefault(id, url) != url: raise ValueError(f"id {id!r} stands for {wanted[id]} and for {url}; give each link an id of its own")
+        if not isinstance(id, str) or not isinstance(url, str):
+            raise ValueError(f"items hold ({id!r}, {url!r}); both must be text, use str(id)")
+        if wanted.setdefault(id, url) != url:
+            raise ValueError(f"id {id!r} stands for {wanted[id]} and for {url}; give each link an id of its own")
     return wanted
 
 
@@ -614,7 +624,7 @@ def _report(log: _Log, wanted: dict[str, str]) -> FetchReport:
 def fetch_images(
     items: Iterable[tuple[str, str]],                     # id, URL
     folder: str | Path,                                   # for the pictures and the log; made if missing
-    size: int | None = 512,                               # longest side in pixels; larger pictures are shrunk, smaller ones kept; None: all kept
+    size: int | None = 512,                               # longest side in pixels; what is larger is shrunk; None: nothing is
     workers: int | None = None,                           # processes; None: as many as there are cores
     limits: Limits = Limits(),
     allow_private_hosts: bool | Collection[str] = False,  # hosts, or host:port, that may be private; True for all
