@@ -129,7 +129,7 @@ def map_shard(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:  # tensors that stay on the disk, floats as unsigned integers; and what is bad
     "Open a shard; one that was cut short is named."
     try:
-        data = np.memmap(path, np.uint8, "r")
+        data = np.memmap(path, np.uint8, "r").view(np.ndarray)  # the subclass makes every slice dearer
         size = 8 + int(data[:8].view("<u8")[0])
         header = json.loads(data[8:size].tobytes())
         header.pop("__metadata__")
