@@ -7,6 +7,7 @@ __all__ = ['store_identity', 'input_digests', 'plan_blocks', 'encode_inputs', 'f
            'Check', 'verify_features']
 
 # %% ../../nbs/26_features.ipynb #ff76f6d5
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -132,11 +133,21 @@ def fill_store(
             rows = sorted(encode_inputs(encoder, transform, *map(list, zip(*good)), store.identity["dtype"], batch_size), key=lambda r: r.digest) if good else []
             finite = [r for r in rows if torch.isfinite(r.pooled).all()]
             bad |= {r.digest.hex(): "the encoder gives values that are not finite" for r in rows if r not in finite} if len(finite) < len(rows) else {}
-            write_shard(store.folder, finite, bad)
+            shard = write_shard(store.folder, finite, bad)
             bar.update(len(block))
+            if block is mine[0]:
+                _check_room(shard, len(blocks) - 1)
     barrier()
     store.refresh()
     return total
+
+# %% ../../nbs/26_features.ipynb #5bacb2f4
+def _check_room(shard: Path, more: int) -> None:
+    "After the first shard it is known how much all will take; better to say now that the disk is too small than in five hours."
+    free, needed = shutil.disk_usage(shard.parent).free, shard.stat().st_size * more
+    if needed > free:
+        raise OSError(f"the features still to be written take about {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free in {shard.parent}; "
+                      "choose another folder (data.store), keep pooled vectors (output: pooled), or remove old stores (`edge-glass features prune`)")
 
 # %% ../../nbs/26_features.ipynb #677bc8cc
 class FeatureDataset(Dataset):
