@@ -31,7 +31,8 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..core import Batch
-from .datasets import SPLITS, ManifestDataset, Row, TriModalDataset, file_key, open_manifest, row_files, row_from_json
+from .datasets import (
+    SPLITS, ManifestDataset, Row, TriModalDataset, file_key, open_manifest, row_files, row_from_json)
 from ..utils.checkpoint import atomic_path, read_json, write_json
 
 # %% ../../nbs/16_streaming.ipynb #e01c7bf1
@@ -45,7 +46,7 @@ def _record(row: Row, held: int, folder: Path) -> dict[str, Any]:
     files = {}
     for _, name in row_files(row):
         try: files[name] = {"bytes": (folder / name).read_bytes(), "path": name}
-        except OSError as e: raise ValueError(f"sample {row.id!r}: {name} cannot be read ({e.strerror}); restore it, or remove the row") from e
+        except OSError as e: raise ValueError(f"sample {row.id!r}: {name} cannot be read ({e.strerror}); restore it or drop the row") from e
     hashes = {name: hashlib.sha256(f["bytes"]).hexdigest() for name, f in files.items()}
     return {"id": row.id, "image": files.get(row.image), "audio": files.get(row.audio),
             "more": [f for name, f in files.items() if name not in (row.image, row.audio)],
@@ -66,12 +67,13 @@ def write_shards(
     rows_per_group: int = 50,    # what is read at once
 ) -> Path:                       # the folder, with files such as `train-00000-of-00012.parquet`
     "Pack a manifest and its files into shards, by split, in the order of the manifest."
-    if min(rows_per_shard, rows_per_group) < 1: raise ValueError(f"{rows_per_shard} rows a shard, {rows_per_group} a group; give one at least")
+    if min(rows_per_shard, rows_per_group) < 1:
+        raise ValueError(f"rows_per_shard={rows_per_shard}, rows_per_group={rows_per_group}; give 1 at least")
     manifest, folder = Path(manifest).expanduser(), Path(folder).expanduser()
     plan = {"manifest": file_key(manifest), "rows_per_shard": rows_per_shard, "rows_per_group": rows_per_group}
     if folder.exists():
         if (folder / ".plan.json").is_file() and read_json(folder / ".plan.json") == plan: return folder
-        raise ValueError(f"{folder} is there already, and not made from this manifest with these numbers; remove it or choose another folder")
+        raise ValueError(f"{folder} is there, and not made from this manifest with these numbers; remove it or choose another folder")
     work = folder.with_name(folder.name + ".part")
     if work.exists() and not ((work / ".plan.json").is_file() and read_json(work / ".plan.json") == plan): shutil.rmtree(work)
     write_json(work / ".plan.json", plan)
@@ -97,7 +99,8 @@ def shard_files(
 ) -> list[str]:          # paths or addresses, in order
     "The shards of a split; one that is missing is an error."
     hub = re.match("hf:/+datasets/(.+)", str(source))
-    if not hub and not Path(source).is_dir(): raise ValueError(f"no folder {source}; write shards with write_shards, or name a dataset of the Hub as hf://datasets/owner/name")
+    if not hub and not Path(source).is_dir():
+        raise ValueError(f"no folder {source}; write shards with write_shards, or name a dataset of the Hub as hf://datasets/owner/name")
     try: found = hf.load_dataset_builder(hub[1] if hub else str(source)).config.data_files or {}
     except (OSError, hf.exceptions.DatasetsError) as e: raise ValueError(f"no shards at {source} ({str(e).splitlines()[0]})") from e
     files = sorted(f for f in found.get("validation" if split == "val" else split, []) if f.endswith(".parquet"))
@@ -161,8 +164,8 @@ class StreamingDataset:
 
     def group(self, g: int) -> list[dict[str, Any]]:
         "The usable rows of one group, undecoded."
-        piece = self.stream.shard(num_shards=len(self.usable), index=g)
-        return pa.concat_tables(piece.iter(batch_size=10**6)).take(self.usable[g]).to_pylist()  # `iter` leaves workers to us, `__iter__` would not
+        piece = self.stream.shard(num_shards=len(self.usable), index=g)  # read by `iter`: `__iter__` would share it out among workers
+        return pa.concat_tables(piece.iter(batch_size=10**6)).take(self.usable[g]).to_pylist()
 
     def place(self, i: int) -> tuple[int, int]:
         "Group, and place among its usable rows, of sample `i`."
@@ -364,7 +367,8 @@ def _training_samples(self: StreamingLoader, b: int, epoch: int, read: Groups) -
             sample = self.dataset.sample(read[i], i + epoch, found := [])
             if not found: break
             faults += found
-        else: raise ValueError(f"{self.dataset.source}: no sample near {faults[-1][0]!r} can be decoded ({faults[-1][1]}); restore the files and write the shards again")
+        else: raise ValueError(f"{self.dataset.source}: no sample near {faults[-1][0]!r} can be decoded ({faults[-1][1]}); "
+                               "restore the files and write the shards again")
         samples.append(sample)
     return samples, faults
 
