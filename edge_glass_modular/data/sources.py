@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['FILLERS', 'IMAGES', 'SOUNDS', 'VOICES', 'TEST_VOICES', 'STAMP_FOLDERS', 'STAMP_PACKAGE', 'Speech', 'Maker', 'SOURCES',
-           'caption_words', 'group_captions', 'split_by_concept', 'folder_manifest', 'staged_folder', 'is_built',
-           'scenes', 'Stamp', 'read_stamp', 'read_stamps', 'flatten_picture', 'pick_voice', 'speak', 'stamp_tree',
-           'count_rows', 'stamps', 'describe_sources', 'run_source']
+           'caption_words', 'group_by_keys', 'group_captions', 'split_by_concept', 'caption_keys', 'folder_manifest',
+           'staged_folder', 'is_built', 'scenes', 'Stamp', 'read_stamp', 'read_stamps', 'flatten_picture', 'pick_voice',
+           'speak', 'stamp_tree', 'count_rows', 'stamps', 'describe_sources', 'run_source']
 
 # %% ../../nbs/14_sources.ipynb #49bb6a75
 import difflib
+import fcntl
+import glob
 import hashlib
 import inspect
 import logging
@@ -56,27 +58,33 @@ def caption_words(
     return frozenset(w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in kept)
 
 # %% ../../nbs/14_sources.ipynb #aedb8272
+def group_by_keys(
+    keys: list[list[str]],  # of each sample: whatever it must not share with another split
+) -> list[int]:             # group of each sample: the number of its first member
+    "Join samples that have a key in common, directly or through others (union-find)."
+    parent = list(range(len(keys)))
+    def find(i: int) -> int:
+        while parent[i] != i: parent[i] = i = parent[parent[i]]
+        return i
+    first: dict[str, int] = {}
+    for i, own in enumerate(keys):
+        for key in own:
+            i, j = sorted((find(i), find(first.setdefault(key, i))))
+            parent[j] = i
+    return [find(i) for i in range(len(keys))]
+
+# %% ../../nbs/14_sources.ipynb #0fbb152d
 def group_captions(
     captions: list[dict[str, str]],  # of each sample: language -> caption, "en" among them
     overlap: float = 0.5,            # Jaccard overlap of English words from which captions are near-duplicates
 ) -> list[int]:                      # group of each sample: the number of its first member
-    "Join samples that share a caption in any language, or nearly share the English one (union-find)."
-    parent = list(range(len(captions)))
-    def find(i: int) -> int:
-        while parent[i] != i: parent[i] = i = parent[parent[i]]
-        return i
-    def join(i: int, j: int) -> None:
-        i, j = sorted((find(i), find(j)))
-        parent[j] = i
-    first: dict[tuple[str, str], int] = {}
-    for i, languages in enumerate(captions):
-        for language, caption in languages.items():
-            join(i, first.setdefault((language, normalise_caption(caption)), i))
+    "Join samples that share a caption in any language, or nearly share the English one."
+    keys = [[f"{language} {normalise_caption(caption)}" for language, caption in c.items()] for c in captions]
     words = [caption_words(c["en"]) for c in captions]
     for i in range(len(words)):
         for j in range(i):
-            if len(words[i] & words[j]) >= overlap * len(words[i] | words[j]): join(i, j)
-    return [find(i) for i in range(len(captions))]
+            if len(words[i] & words[j]) >= overlap * len(words[i] | words[j]): keys[i].append(keys[j][0])
+    return group_by_keys(keys)
 
 # %% ../../nbs/14_sources.ipynb #1e1611c6
 def split_by_concept(
@@ -116,6 +124,19 @@ def _gather(folder: Path) -> dict[str, dict[str, Path]]:
     return found
 
 # %% ../../nbs/14_sources.ipynb #2493ffd3
+def caption_keys(
+    captions: list[str],
+) -> dict[str, Any]:      # nothing, `caption`, or `captions`
+    "How a manifest row says what a sample shows: one caption, or several."
+    if len(captions) > 1: return {"captions": captions}
+    return {"caption": captions[0]} if captions else {}
+
+
+def _read_captions(path: Path) -> list[str]:
+    "One caption a line; empty lines do not count."
+    return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+
+# %% ../../nbs/14_sources.ipynb #486c1606
 def folder_manifest(
     folder: str | Path,         # pictures, with .txt and .wav of the same name; subfolders too
     val: float = 0.1,           # share of the concepts in val
@@ -134,41 +155,83 @@ def folder_manifest(
     if not whole: raise ValueError(f"{folder} holds no two files of one name, such as frog.png and frog.txt; add captions or recordings")
     alone = [id for id in found if id not in whole]
     if alone: _log.warning("left out, because nothing else has their name: %s", ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else ""))
-    captions = {id: f["text"].read_text(encoding="utf-8-sig").strip() or None for id, f in whole.items() if "text" in f}
-    concepts = [normalise_caption(captions.get(id) or id) for id in whole]
-    groups, num = [concepts.index(c) for c in concepts], len(set(concepts))
-    splits = split_by_concept(concepts, groups, math.ceil(val * num), math.ceil(test * num), seed=seed)
+    texts = {id: _read_captions(f["text"]) if "text" in f else [] for id, f in whole.items()}
+    concepts = [[normalise_caption(t) for t in texts[id]] or [id] for id in whole]
+    groups = group_by_keys(concepts)
+    named = [concepts[g][0] for g in groups]
+    splits = split_by_concept(named, groups, math.ceil(val * len(set(named))), math.ceil(test * len(set(named))), seed=seed)
     names = [{k: p.relative_to(folder).as_posix() for k, p in f.items() if k != "text"} for f in whole.values()]
-    return write_manifest(manifest, [Row(id, **n, caption=captions.get(id), split=s, source=source, licence=licence)
+    return write_manifest(manifest, [{"id": id, **n, **caption_keys(texts[id]), "split": s, "source": source, "licence": licence}
                                      for id, n, s in zip(whole, names, splits)])
 
 # %% ../../nbs/14_sources.ipynb #786b9c49
-@contextmanager
-def staged_folder(
-    out: Path,
-) -> Iterator[Path]:  # an empty folder beside `out`, which becomes `out` when the block ends without an error
-    "Build a folder that is never seen half built; it must hold a good manifest in the end."
-    if out.exists() and any(out.iterdir()) and not (out / "source.json").exists():
-        raise FileExistsError(f"{out} holds files of yours; give an empty folder, so that none of them is replaced")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as e: raise OSError(f"cannot write in {out.parent} ({e.strerror}); choose another folder with --out") from None
-    try:
-        (new := stage / "new").mkdir()
-        yield new
-        validate_manifest(new / "manifest.jsonl").raise_if_bad()
-        if out.exists(): out.rename(stage / "old")
-        new.rename(out)
-    finally:
+def _alive(pid: str) -> bool:
+    "Is there a process of this number?"
+    try: os.kill(int(pid), 0)
+    except ProcessLookupError: return False
+    except (PermissionError, ValueError): pass
+    return True
+
+def _put_back(stage: Path, out: Path) -> None:
+    "What stood in `out` before a build that was killed between its last two steps."
+    if not (old := stage / "old").exists(): return
+    if out.exists(): shutil.rmtree(old)
+    else: old.rename(out)
+
+def _sweep(out: Path) -> None:
+    "Remove what killed builds of `out` left behind."
+    for stage in out.parent.glob(f".{glob.escape(out.name)}.*.stage"):
+        if _alive(stage.name.removeprefix(f".{out.name}.").split(".")[0]): continue
+        _put_back(stage, out)
         shutil.rmtree(stage, ignore_errors=True)
 
 # %% ../../nbs/14_sources.ipynb #c2e184e6
+@contextmanager
+def _only_one(stage: Path, out: Path) -> Iterator[None]:
+    "Hold the lock of a folder; the system lets go of it when the process ends, however it ends."
+    handle = os.open(stage, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError: raise OSError(f"another process is building {out}; wait for it, or choose another folder with --out") from None
+    finally: os.close(handle)
+
+# %% ../../nbs/14_sources.ipynb #d1948460
+@contextmanager
+def staged_folder(
+    out: Path,
+    keep: bool = False,    # what a build that failed has made is where the next one starts
+    decode: bool = True,   # decode every file at the end; False, where that was done already, only opens them
+) -> Iterator[Path]:       # a folder beside `out`, empty unless kept, which becomes `out` when the block ends without an error
+    "Build a folder that is never seen half built; it must hold a good manifest in the end."
+    if out.exists() and any(out.iterdir()) and not (out / "source.json").exists():
+        raise FileExistsError(f"{out} holds files of yours; give an empty folder, so that none of them is replaced")
+    _sweep(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stage = out.with_name(f".{out.name}.unfinished") if keep else \
+            Path(tempfile.mkdtemp(prefix=f".{out.name}.{os.getpid()}.", suffix=".stage", dir=out.parent))
+        (new := stage / "new").mkdir(parents=True, exist_ok=keep)
+    except OSError as e: raise OSError(f"cannot write in {out.parent} ({e.strerror}); choose another folder with --out") from None
+    done = not keep
+    try:
+        with _only_one(stage, out):
+            _put_back(stage, out)
+            yield new
+            validate_manifest(new / "manifest.jsonl", decode).raise_if_bad()
+            if out.exists(): out.rename(stage / "old")
+            new.rename(out)
+            done = True
+    finally:
+        if done: shutil.rmtree(stage, ignore_errors=True)
+
+# %% ../../nbs/14_sources.ipynb #7a9a2cfd
 def is_built(
     out: Path,
     asked: dict[str, Any],  # source and options
 ) -> bool:
-    "Does a folder hold the data that were asked for already?"
+    "Does a folder hold the data that were asked for already? What killed builds left beside it is swept."
+    _sweep(out)
     record = out / "source.json"
     return (out / "manifest.jsonl").is_file() and record.is_file() and read_json(record).get("asked") == asked
 
@@ -267,9 +330,11 @@ def speak(
 ) -> None:
     "Say a text with espeak-ng."
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["espeak-ng", "-v", voice, "--stdin", "-w", str(path)], input=text.encode(), capture_output=True)
-    if done.returncode or not path.exists():
+    part = path.with_name(f".{path.name}.part")
+    done = subprocess.run(["espeak-ng", "-v", voice, "--stdin", "-w", str(part)], input=text.encode(), capture_output=True)
+    if done.returncode or not part.exists():
         raise OSError(f"espeak-ng could not say {text!r} with voice {voice!r}: {done.stderr.decode(errors='replace').strip()}")
+    part.replace(path)
 
 # %% ../../nbs/14_sources.ipynb #3f720edd
 STAMP_FOLDERS = tuple(f"{prefix}/share/tuxpaint/stamps" for prefix in ("/usr", "/usr/local", "/opt/homebrew", "/app"))
@@ -406,7 +471,7 @@ def stamps(
     asked = dict(source="stamps", language=language, speech=speech, size=size, num_val=num_val, num_test=num_test,
                  max_group=max_group, seed=seed, rules=1)
     if is_built(out, asked): return out / "manifest.jsonl"
-    with staged_folder(out) as new, stamp_tree(tree, out.parent) as root:
+    with staged_folder(out) as new, stamp_tree(tree, new.parent) as root:
         found, left_out = read_stamps(root)
         if not found: raise ValueError(f"{root} holds no stamp (a .png with a .txt of the same name); give another tree")
         groups = group_captions([s.captions for s in found])
@@ -420,8 +485,10 @@ def stamps(
     return out / "manifest.jsonl"
 
 # %% ../../nbs/14_sources.ipynb #7ea18d2a
-SOURCES = Registry("source", {name: f"edge_glass_modular.data.sources:{function}"
-                                for name, function in {"stamps": "stamps", "folder": "folder_manifest", "scenes": "scenes"}.items()})
+SOURCES = Registry("source", {name: f"edge_glass_modular.data.{target}" for name, target in {
+    "stamps": "sources:stamps", "folder": "sources:folder_manifest", "scenes": "sources:scenes",
+    "pixmo-cap": "corpora:pixmo_cap", "common-voice": "corpora:common_voice", "instructions": "corpora:instructions",
+    "hf": "corpora:hub_table", "all": "corpora:run_all"}.items()})
 
 # %% ../../nbs/14_sources.ipynb #3d0cde72
 def describe_sources() -> dict[str, str]:  # name -> what it is
