@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -241,10 +242,10 @@ def _retrying(limits: Limits, tried: int = 0) -> tenacity.AsyncRetrying:
 _AGENT = "edge-glass-modular (research; github.com/edge-glass/edge_glass_modular)"
 
 def _session(allow: bool | Collection[str]) -> aiohttp.ClientSession:
-    "No cookies, no proxy, no limit of its own; every address through the check."
+    "No cookies, no proxy, no limit of its own but ten seconds to connect; every address through the check."
     connector = aiohttp.TCPConnector(resolver=CheckedResolver(allow), limit=0, ttl_dns_cache=300)
     return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None),
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         headers={"User-Agent": _AGENT, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"})
 
 # %% ../../nbs/13_downloader.ipynb #a893be8c
@@ -388,9 +389,9 @@ def _settled(log: _Log, id: str, url: str) -> bool:
     except FileNotFoundError: return False
 
 # %% ../../nbs/13_downloader.ipynb #e451f452
-async def _work(wire: Connection, session: aiohttp.ClientSession, pictures: ThreadPoolExecutor, orders: dict, job: dict) -> None:
+async def _work(tell: Callable, session: aiohttp.ClientSession, pictures: ThreadPoolExecutor, orders: dict, job: dict) -> None:
     "One link: ask, try again, hand the body to the other thread, answer."
-    say = lambda kind, value=None: wire.send((kind, job["id"], value))
+    say = lambda kind, value=None: tell((kind, job["id"], value))
     limits, start = Limits(**orders["limits"]), time.monotonic()
     retry = _retrying(limits, job["tried"])
     try:
@@ -407,20 +408,20 @@ async def _work(wire: Connection, session: aiohttp.ClientSession, pictures: Thre
 # %% ../../nbs/13_downloader.ipynb #c70ddb17
 async def _serve(wire: Connection, orders: dict) -> None:
     "Take links from the pipe until it ends."
-    loop, tasks = asyncio.get_running_loop(), set()
+    loop, tasks, pictures, sender = asyncio.get_running_loop(), set(), ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     loop.set_default_executor(ThreadPoolExecutor(32))  # for names: a slow one shall not hold up the others
+    tell = partial(sender.submit, wire.send)           # in order, and never waiting for a parent that waits for us
     async with _session(orders["allow"]) as session:
-        pictures = ThreadPoolExecutor(1)
         def listen() -> None:
             try:
                 while wire.poll():
-                    task = asyncio.create_task(_work(wire, session, pictures, orders, wire.recv()))
+                    task = asyncio.create_task(_work(tell, session, pictures, orders, wire.recv()))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
             except (EOFError, OSError):
                 os._exit(0)  # at once, whatever the other thread is doing
         loop.add_reader(wire.fileno(), listen)
-        wire.send(("ready", None, None))
+        tell(("ready", None, None))
         await asyncio.Event().wait()
 
 
@@ -638,12 +639,12 @@ def fetch_images(
     orders = {"folder": str(folder), "size": size, "limits": asdict(limits), "allow": allow}
     with _open_log(folder, size, terms) as log:
         todo = [_Job(id, url, url) for id, url in wanted.items() if not _settled(log, id, url)]
-        count = min(workers or len(os.sched_getaffinity(0)), len(todo))
+        count = min(workers or os.cpu_count() or 1, len(todo))
         with _Crew(count, orders, log.handle.fileno()) as crew, progress(total=len(todo), desc="fetch", unit="link") as bar:
             counts = Counter()
             for job, result in crew.run(todo):
                 log.add({"id": job.id, "url": job.link, **asdict(result)})
                 counts["ok" if isinstance(result, Fetched) else "failed"] += 1
-                bar.set_postfix(ok=counts["ok"], failed=counts["failed"])
+                bar.postfix = f"ok={counts['ok']}, failed={counts['failed']}"
                 bar.update()
         return _report(log, wanted)
