@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['open_run', 'run_status', 'embed_split', 'content_keys', 'score', 'evaluate_split', 'Lookout', 'read_features',
-           'prepare', 'start_heads', 'start_from', 'train', 'make_trainer', 'finish', 'write_retrieval', 'evaluate_run']
+           'assemble', 'prepare', 'start_heads', 'start_from', 'train', 'make_trainer', 'finish', 'write_retrieval',
+           'evaluate_run', 'build_features', 'features_coverage']
 
 # %% ../nbs/80_runner.ipynb #79769a09
 import os
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from .config import ExperimentConfig, config_diff, load_config
 from .core import count_parameters, seed_everything
 from .data.datamodule import DataModule
-from .data.features import store_features
+from .data.features import input_digests, store_features, store_identity
+from .data.store import open_store
 from .evaluation.retrieval import evaluate_retrieval, retrieval_markdown
 from .models.alignment import MultimodalAlignmentModel
 from .models.cca import start_from_cca
@@ -156,6 +158,17 @@ def read_features(
                                            num_workers=settings.num_workers, max_bad=settings.max_bad, desc=split))
 
 # %% ../nbs/80_runner.ipynb #40987a03
+def assemble(
+    config: ExperimentConfig,
+) -> tuple[MultimodalAlignmentModel, DataModule]:
+    "Model and data of a config, as the seed or an earlier run makes them."
+    seed_everything(config.seed)
+    model = MultimodalAlignmentModel(config)
+    if config.training.init_from:
+        start_from(model, config.training.init_from)
+    return model, DataModule(config, model.transforms)
+
+# %% ../nbs/80_runner.ipynb #29d13f6c
 def prepare(
     config: ExperimentConfig,
     device: torch.device,
@@ -164,11 +177,7 @@ def prepare(
     if config.training.stage != "alignment":
         raise ValueError(f"training.stage={config.training.stage} trains a decoder, which this version does not do yet; "
                          "use an alignment config, such as base_alignment")
-    seed_everything(config.seed)
-    model = MultimodalAlignmentModel(config)
-    if config.training.init_from:
-        start_from(model, config.training.init_from)
-    data = DataModule(config, model.transforms)
+    model, data = assemble(config)
     read_features(model, data, ["train", "val", config.evaluation.split], device)
     start_heads(model, data)
     return model, data
@@ -280,3 +289,34 @@ def evaluate_run(
     read_features(model, data, [split], device)
     result = evaluate_split(model, data, split)
     return result if manifest else write_retrieval(result, run)
+
+# %% ../nbs/80_runner.ipynb #9cbfa165
+def build_features(
+    config: ExperimentConfig,
+    splits: list[str] = ["train", "val", "test"],
+    device: str = "auto",
+) -> tuple[MultimodalAlignmentModel, DataModule]:  # every split read from the store
+    "Encode what the store lacks of a config's splits."
+    if config.data.cache != "features":
+        raise ValueError(f"data.cache is {config.data.cache}, so this config would not read what is built; add --set data.cache=features")
+    device = init_distributed(device)
+    model, data = assemble(config)
+    read_features(model, data, splits, device)
+    return model, data
+
+# %% ../nbs/80_runner.ipynb #6e013c83
+def features_coverage(
+    config: ExperimentConfig,
+    splits: list[str] = ["train", "val", "test"],
+) -> list[dict]:  # split, modality, store, inputs (different ones), stored, bad
+    "How much of a config's splits the store holds; nothing is encoded."
+    model, data = assemble(config)
+    rows = []
+    for split in splits:
+        digests = input_digests(data.dataset(split), model.modalities, split)
+        for m in model.modalities:
+            store = open_store(config.data.store_path(), store_identity(m, model.encoders[m], model.transforms[m], config.data.store_dtype))
+            wanted = list(dict.fromkeys(d for d in digests[m] if isinstance(d, bytes)))
+            rows.append({"split": split, "modality": m, "store": store.folder.name, "inputs": len(wanted),
+                         "stored": int((store.find(wanted) >= 0).sum()), "bad": sum(d in store.bad for d in wanted)})
+    return rows

@@ -47,7 +47,7 @@ def input_digests(
     "Content digests of every raw input."
     def digest(i: int) -> list:
         raw = dataset.raw(i)
-        return [None if m not in raw else _try(content_digest, raw[m]) for m in modalities]
+        return [_try(content_digest, raw[m]) if m in raw else None for m in modalities]
 
     with ThreadPoolExecutor() as pool:
         found = list(progress(pool.map(digest, range(len(dataset))), total=len(dataset), desc=desc))
@@ -69,8 +69,12 @@ class _Inputs(Dataset):
         self.dataset, self.modality, self.transform = dataset, modality, transform
 
     def __getitem__(self, i: int) -> dict[str, np.ndarray] | str:
-        made = _try(lambda i: self.transform(self.dataset.raw(i)[self.modality]), i)
+        made = _try(lambda i: self.transform(self._raw(i)), i)
         return made if isinstance(made, str) else {k: v.numpy() for k, v in made.items()}  # arrays travel between processes as bytes
+
+    def _raw(self, i: int) -> Any:
+        "One modality alone, where a dataset makes its samples (scenes)."
+        return self.dataset.content(i, self.modality) if hasattr(self.dataset, "content") else self.dataset.raw(i)[self.modality]
 
 # %% ../../nbs/26_features.ipynb #eddf9175
 def plan_blocks(
@@ -125,7 +129,8 @@ def fill_store(
     blocks = plan_blocks(store, digests, shard_rows)
     barrier()  # nobody writes before everybody has planned
     mine, total = blocks[rank()::world_size()], sum(map(len, blocks))
-    loader = DataLoader(_Inputs(dataset, modality, transform), batch_sampler=mine, collate_fn=list, num_workers=num_workers if mine else 0)
+    loader = DataLoader(_Inputs(dataset, modality, transform), batch_sampler=mine, collate_fn=list, num_workers=num_workers if mine else 0,
+                        generator=torch.Generator())  # a loader draws a number when it starts: not from the run's
     with progress(total=sum(map(len, mine)), desc=desc, unit="sample") as bar:
         for block, made in zip(mine, loader):
             good = [(x, digests[i]) for i, x in zip(block, made) if not isinstance(x, str)]

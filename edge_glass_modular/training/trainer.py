@@ -175,7 +175,7 @@ def _groups(self: MultimodalTrainer) -> Iterator[list[Batch]]:
     size = self.training.accumulation
     while self.progress.step < self.total_steps:
         epoch, place = divmod(self.progress.step, self.steps_per_epoch)
-        self.loader.batch_sampler.set_epoch(epoch, start=place * size)
+        self.loader.set_epoch(epoch, start=place * size)
         with torch.random.fork_rng(devices=[]):  # a loader draws a seed for its workers when it starts: not from the run's numbers
             batches = iter(self.loader)
         for _ in range(min(self.steps_per_epoch - place, self.total_steps - self.progress.step)):
