@@ -141,7 +141,8 @@ def gather(
     **how,                      # of `fetch_images`: size, workers, limits, allow_private_hosts
 ) -> tuple[list[Sample], list[Sample]]:  # the first `num` good ones; what was left out before the last of them
     "Walk a corpus in its order until enough samples have their files."
-    source, kept, left, seen = _stored(iter(samples), folder), [], [], set() if seen is None else seen
+    source = iter(progress(_stored(iter(samples), folder), desc="reading samples", unit="sample"))
+    kept, left, seen = [], [], set() if seen is None else seen
     while num is None or len(kept) < num:
         rate = max(0.2, len(kept) / max(1, len(kept) + len(left))) if left else 1.0
         batch = list(islice(source, 10_000 if num is None else max(16, math.ceil(1.05 * (num - len(kept)) / rate))))
@@ -175,8 +176,8 @@ def deal_splits(
     known: dict[str, str] = {}
     groups = group_by_keys([_content(s, folder, known) for s in samples])
     splits, sizes = [s.get("split") for s in samples], Counter(groups)
-    shared = [g for g in sizes if len({s for s, h in zip(splits, groups) if h == g}) > 1] if None not in splits else []
     published = None not in splits and len(set(splits)) > 1
+    shared = len(set(zip(groups, splits))) - len(sizes) if published else 0  # of samples with a split each
     if not published or shared:
         usual = max(math.ceil(len(samples) / 20), sorted(sizes.values())[len(sizes) // 2])
         num_val, num_test = (usual if n is None else n for n in (num_val, num_test))
@@ -185,7 +186,7 @@ def deal_splits(
             if num and split not in splits: raise ValueError(
                 f"num_{split}={num} has room for no group: the smallest has {min(sizes.values())} samples; raise num_{split}, or num_samples")
     for sample, split, g in zip(samples, splits, groups): sample |= {"split": split, "group": samples[g].get("group") or samples[g]["id"]}
-    return "as published" if published and not shared else f"dealt anew: {len(shared)} groups were in several splits" if shared else "dealt"
+    return f"dealt anew: {shared} groups were in several splits" if shared else "as published" if published else "dealt"
 
 # %% ../../nbs/15_corpora.ipynb #61420907
 def spoken_part(
@@ -246,10 +247,11 @@ def _adopt(out: Path, new: Path, size: int | None) -> None:
         (new / "adopted").rename(new / images)
 
 def _drop_unnamed(folder: Path, samples: list[Sample]) -> None:
-    "Remove files that no row names: of samples beyond those wanted, or of an earlier build."
+    "Remove what no row names: samples beyond those wanted, files of an earlier build."
     named = {folder / h[kind] for s in samples for h in _holders(s) for kind in FOLDERS if h.get(kind)}
-    for path in [p for kind in FOLDERS.values() for p in (folder / kind).rglob("*") if p.is_file()]:
-        if path not in named and path.suffix != ".jsonl": path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
+        if path.is_dir() and not any(path.iterdir()): path.rmdir()
+        elif path.is_file() and path not in named and path.suffix != ".jsonl": path.unlink()
 
 # %% ../../nbs/15_corpora.ipynb #b2221114
 def _plain(value: Any) -> Any:
@@ -267,7 +269,7 @@ def _fingerprint(source: str | Path) -> str | None:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 # %% ../../nbs/15_corpora.ipynb #b30ca714
-Streams = Callable[[Path], dict[str | None, Iterable[Sample]]]  # stage -> split as published, or None -> samples
+Streams = Callable[[Path, dict], dict[str | None, Iterable[Sample]]]  # stage, origin to fill in -> split as published, or None -> samples
 
 
 def _gather_all(streams: dict, new: Path, options: dict) -> tuple[list[Sample], list[Sample]]:
@@ -295,9 +297,12 @@ def build_corpus(
     asked = {"source": name, "rules": 1, "origin": _fingerprint(options["source"]),
              "options": {k: _plain(v) for k, v in options.items() if k not in ("out", "workers")}}
     if is_built(out, asked): return out / "manifest.jsonl"
+    if options.get("speech") == "espeak" and not shutil.which("espeak-ng"):
+        raise FileNotFoundError("espeak-ng is not installed; install it (apt-get install espeak-ng), or use speech=none")
     with staged_folder(out, keep=True, decode=False) as new:
         _adopt(out, new, options.get("size"))
-        samples, left = _gather_all(streams(new.parent), new, options)
+        origin = {"source": str(options["source"]), "fingerprint": asked["origin"]}
+        samples, left = _gather_all(streams(new.parent, origin), new, options)
         causes = Counter(s["problem"] for s in left)
         if not samples: raise ValueError(f"{options['source']} has no usable sample; left out: {dict(causes) or 'nothing, it is empty'}")
         how = deal_splits(samples, new, options["num_val"], options["num_test"], options["seed"])
@@ -305,7 +310,7 @@ def build_corpus(
         write_manifest(new / "manifest.jsonl", ({"source": name, "licence": licence, **s} for s in samples))
         _drop_unnamed(new, samples)
         such = {c: [s["id"] for s in left if s["problem"] == c][:3] for c in causes}
-        write_json(new / "source.json", {"asked": asked, "licence": licence, "rows": len(samples), "split_by": how,
+        write_json(new / "source.json", {"asked": asked, "origin": origin, "licence": licence, "rows": len(samples), "split_by": how,
                                          "left_out": dict(causes.most_common()), "left_out_such_as": such,
                                          "splits": count_rows(read_manifest(new / "manifest.jsonl"))})
     _log.warning("%s", build_table(out)) if left else _log.info("%s", build_table(out))
@@ -332,8 +337,10 @@ SPLIT_NAMES = {"train": "train", "training": "train", "validation": "val", "vali
 def open_table(
     source: str | Path,        # Parquet file, folder of them, or id on the Hub
     config: str | None = None,  # subset of a table on the Hub: "en"
+    origin: dict | None = None,  # what is known of its version is written here
 ) -> dict[str, Any]:            # split -> stream of records
     "Open a table without loading it."
+    origin = {} if origin is None else origin
     from datasets import load_dataset
     from huggingface_hub import HfApi
     path = Path(source).expanduser()
@@ -345,11 +352,12 @@ def open_table(
         raise FileNotFoundError(f"there is no file or folder {source}; give one, or an id of the Hub, owner/name")
     else:
         try:
-            HfApi().dataset_info(str(source), timeout=5)
-            found = load_dataset(str(source), config, streaming=True)
+            origin["revision"] = HfApi().dataset_info(str(source), timeout=5).sha
+            found = load_dataset(str(source), config, revision=origin["revision"], streaming=True)
         except Exception as e:  # no network, no such table, terms not accepted: they have many faces
             raise OSError(f"{source} cannot be read from the Hub ({' '.join(str(e).split())[:200]}); if it asks for terms, accept them on its "
                           "page and log in with `hf auth login`; without the Hub, give its files: source=FOLDER") from e
+    origin["columns"] = {name: str(kind) for name, kind in next(iter(found.values())).features.items()}
     return {split: table.decode(False) for split, table in found.items()}
 
 # %% ../../nbs/15_corpora.ipynb #11b7698a
@@ -364,6 +372,12 @@ def pick_splits(
         if known or len(tables) == 1: return {None: next(iter(known.values() if known else tables.values()))}
     elif split in tables: return {None: tables[split]}
     raise ValueError(f"the table has no split {split!r}; choose one with split=: {', '.join(tables)}")
+
+# %% ../../nbs/15_corpora.ipynb #ef192bda
+def _records(table: Iterable[dict]) -> Iterator[dict]:
+    "The records of a table; a network that fails on the way has many faces, too."
+    try: yield from table
+    except Exception as e: raise OSError(f"the table could not be read to its end ({' '.join(str(e).split())[:200]}); the same command tries again") from e
 
 # %% ../../nbs/15_corpora.ipynb #b1527cf7
 def _columns(table: Any, *needed: str) -> None:
@@ -396,12 +410,10 @@ def pixmo_cap(
 ) -> Path:                                   # the manifest
     "Pictures from the web with long captions (PixMo-Cap, ODC-BY); dead links are counted."
     options = dict(locals())
-    if speech == "espeak" and not shutil.which("espeak-ng"):
-        raise FileNotFoundError("espeak-ng is not installed; install it (apt-get install espeak-ng), or use speech=none")
-    def streams(stage: Path) -> dict:
-        table, column = pick_splits(open_table(source), "train")[None], "caption" if text == "captions" else "transcripts"
+    def streams(stage: Path, origin: dict) -> dict:
+        table, column = pick_splits(open_table(source, origin=origin), "train")[None], "caption" if text == "captions" else "transcripts"
         _columns(table, "image_url", column)
-        return {None: (_pixmo_sample(n, record, column) for n, record in enumerate(table))}
+        return {None: (_pixmo_sample(n, record, column) for n, record in enumerate(_records(table)))}
     return build_corpus("pixmo-cap", options, streams, licence="ODC-BY-1.0")
 
 # %% ../../nbs/15_corpora.ipynb #7ebdfaab
@@ -462,6 +474,7 @@ def _read_release(folder: Path, seed: int) -> dict[str | None, list[dict]]:
 
 def _open_archive(archive: Path, language: str, seed: int, most: int | None, stage: Path) -> tuple[Path, dict]:
     "Unpack the lists, then the clips of the first `most` rows of each and some to spare, in two passes over the archive."
+    shutil.rmtree(stage / "release", ignore_errors=True)  # of a killed build, perhaps of another archive
     _unpack(archive, stage / "release", lambda p: p.parent.name == language and p.suffix == ".tsv")
     folder = _release_folder(stage / "release", language)
     lists = {s: rows if most is None else rows[:math.ceil(1.1 * most) + 20] for s, rows in _read_release(folder, seed).items()}
@@ -473,17 +486,18 @@ def _open_archive(archive: Path, language: str, seed: int, most: int | None, sta
 VOICE_TABLE = "mozilla-foundation/common_voice_17_0"
 
 
-def _voice_streams(source: str, language: str, num: int | None, seed: int, stage: Path) -> dict:
+def _voice_streams(source: str, language: str, num: int | None, seed: int, stage: Path, origin: dict) -> dict:
     "Samples of a release: from a table, an archive or a folder."
     path = Path(source).expanduser()
     if not path.exists() or path.suffix == ".parquet" or any(p for folder in (".", "data") for p in path.glob(f"{folder}/*.parquet")):
-        try: tables = pick_splits(open_table(source, None if path.exists() else language))
+        try: tables = pick_splits(open_table(source, None if path.exists() else language, origin))
         except OSError as e: raise OSError(f"{e}. Common Voice is handed out at https://datacollective.mozillafoundation.org: "
                                            "download the archive of a language there, and give source=ARCHIVE.tar.gz") from e
         for table in tables.values(): _columns(table, "client_id", "path", "audio", "sentence")
-        return {s: ({"audio": (r["audio"] or {}).get("bytes") or b""} | _voice_sample(r, language) for r in t) for s, t in tables.items()}
+        return {s: ({"audio": (r["audio"] or {}).get("bytes") or b""} | _voice_sample(r, language) for r in _records(t)) for s, t in tables.items()}
     if path.is_file(): folder, lists = _open_archive(path, language, seed, num, stage)
     else: lists = _read_release(folder := _release_folder(path, language), seed)
+    origin |= {"release": folder.parent.name, "columns": list(next(r for rows in lists.values() for r in rows))}
     return {split: (_clip(r, language, folder / "clips") for r in rows) for split, rows in lists.items()}
 
 # %% ../../nbs/15_corpora.ipynb #188a812c
@@ -637,14 +651,14 @@ def instructions(
 ) -> Path:                             # the manifest
     "Conversations about pictures and recordings, from JSON in the manner of LLaVA or of chat messages."
     options, path = dict(locals()), Path(source).expanduser()
-    def streams(stage: Path) -> dict:
+    def streams(stage: Path, origin: dict) -> dict:
         seen: Counter = Counter()
         as_samples = lambda records, base: (_conversation(n, r, base, seen) for n, r in enumerate(records))
         base = Url(images) if images and images.startswith(("http://", "https://")) else Path(images).expanduser() if images else None
         if path.is_file() and path.suffix != ".parquet":
             if split: raise ValueError(f"split={split!r} names a part of a table, and {path.name} is a list; leave it out")
             return {None: as_samples(read_records(path), base or path.parent)}
-        return {name: as_samples(table, base) for name, table in pick_splits(open_table(source), split).items()}
+        return {name: as_samples(_records(table), base) for name, table in pick_splits(open_table(source, origin=origin), split).items()}
     return build_corpus("instructions", options, streams, licence)
 
 # %% ../../nbs/15_corpora.ipynb #780b3960
@@ -689,7 +703,7 @@ def _table_sample(n: int, record: dict, used: dict[str, str], name: str) -> Samp
 
 # %% ../../nbs/15_corpora.ipynb #b5a1cdd9
 def hub_table(
-    out: str | Path | None = None,      # None: `hf` in the data folder of `home()`
+    out: str | Path | None = None,      # None: a folder named like the table, in the data folder of `home()`
     source: str = "",                   # id on the Hub, a Parquet file, or a folder of them
     image: str | None = None,           # column of pictures, or of links to them; None: guessed; "none": not used
     audio: str | None = None,           # column of recordings
@@ -713,11 +727,12 @@ def hub_table(
     "Any table of the Hugging Face Hub, or Parquet files; columns are guessed where they are obvious."
     options = dict(locals())
     if not source: raise ValueError("source hf reads a table of yours; say which, source=owner/name or source=FOLDER")
-    def streams(stage: Path) -> dict:
-        tables = pick_splits(open_table(source, config), split)
+    options["out"] = out or home() / "data" / re.sub(r"[^\w.-]+", "--", source).strip("-")
+    def streams(stage: Path, origin: dict) -> dict:
+        tables = pick_splits(open_table(source, config, origin), split)
         used = guess_columns(next(iter(tables.values())).features, dict(image=image, audio=audio, caption=caption, turns=turns, id=id))
-        _log.info("columns used: %s", used)
-        rows = lambda name, table: (_table_sample(n, r, used, f"{name or 'row'}-") for n, r in enumerate(table))
+        origin["used"] = used
+        rows = lambda name, table: (_table_sample(n, r, used, f"{name or 'row'}-") for n, r in enumerate(_records(table)))
         return {name: rows(name, table) for name, table in tables.items()}
     return build_corpus("hf", options, streams, licence)
 
@@ -730,8 +745,9 @@ def run_all(
     pixmo_cap: str | None = None,      # where PixMo-Cap is: Parquet files; None: on the Hub
     common_voice: str | None = None,   # where a release is: archive or folder; None: on the Hub
     instructions: str | None = None,   # where conversations are: JSON or Parquet; None: on the Hub
+    speech: Literal["none", "espeak"] = "none",  # espeak: captions of PixMo-Cap are spoken, see there
     workers: int | None = None,        # processes that fetch
-    allow_private_hosts: bool | list[str] = False,
+    allow_private_hosts: bool | list[str] = False,  # fetch from this machine and its network too; or from these, host:port
     seed: int = 0,
 ) -> Path:                             # all.json, what came of each
     "Every source that this library knows by name: what can be had is built, what cannot is explained."
@@ -743,6 +759,7 @@ def run_all(
         options = {"seed": seed} | ({"num_samples": num_samples} if name != "stamps" else {"tree": stamps} if stamps else {})
         options |= {"source": where[name]} if where.get(name) else {}
         options |= fetch if name in ("pixmo-cap", "instructions") else {}
+        options |= {"speech": speech} if name == "pixmo-cap" else {}
         try: came.append({"source": name, "rows": len(read_manifest(run_source(name, out / name, **options))), "why": ""})
         except (OSError, ValueError, RuntimeError) as e: came.append({"source": name, "rows": None, "why": str(e)})
     write_json(out / "all.json", came)

@@ -223,7 +223,7 @@ def staged_folder(
             new.rename(out)
             done = True
     finally:
-        if done: shutil.rmtree(stage, ignore_errors=True)
+        if done or not any(p.is_file() for p in new.rglob("*")): shutil.rmtree(stage, ignore_errors=True)
 
 # %% ../../nbs/14_sources.ipynb #7a9a2cfd
 def is_built(
