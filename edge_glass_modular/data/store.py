@@ -285,7 +285,7 @@ def prune_stores(
     chosen = []
     for info in list_stores(root):
         if not keep(info):
-            chosen.append((info.folder, f"not used for {info.idle_days:.0f} days", info.bytes))
+            chosen.append((info.folder, f"last used {info.idle_days:.0f} days ago", info.bytes))
             continue
         chosen += [(p, "damaged", p.stat().st_size) for p in damaged_shards(info.folder)]
         chosen += [(p, "left by a killed writer", p.stat().st_size) for p in info.folder.glob(".*.part")
