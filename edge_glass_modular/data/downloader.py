@@ -59,7 +59,7 @@ class Limits:
             if not value >= least:
                 raise ValueError(f"Limits.{name}={value!r} must be at least {least}; leave it out to use {getattr(Limits, name)}")
 
-
+# %% ../../nbs/13_downloader.ipynb #77307752
 @dataclass(frozen=True)
 class Fetched:
     "A picture that is in the folder."
@@ -79,7 +79,7 @@ class Failure:
 
     def __str__(self) -> str: return f"{self.cause}: {self.detail}" if self.detail else self.cause
 
-# %% ../../nbs/13_downloader.ipynb #77307752
+
 class FetchError(Exception):
     "Raised with a `Failure`."
 
@@ -392,13 +392,17 @@ def _settled(log: _Log, id: str, url: str) -> bool:
 async def _work(tell: Callable, session: aiohttp.ClientSession, pictures: ThreadPoolExecutor, orders: dict, job: dict) -> None:
     "One link: ask, try again, hand the body to the other thread, answer."
     say = lambda kind, value=None: tell((kind, job["id"], value))
-    limits, start = Limits(**orders["limits"]), time.monotonic()
+    limits, begun = Limits(**orders["limits"]), 0.0
     retry = _retrying(limits, job["tried"])
+    async def once() -> str | tuple[bytes, bool]:
+        nonlocal begun
+        begun = time.monotonic()
+        return await _ask_in_time(session, job["url"], limits.timeout - job["spent"], limits, orders["allow"])
     try:
-        found = await retry(_ask_in_time, session, job["url"], limits.timeout - job["spent"], limits, orders["allow"])
+        found = await retry(once)
         if isinstance(found, str):
-            tried = job["tried"] + retry.statistics["attempt_number"] - 1
-            return say("moved", {"url": found, "spent": job["spent"] + time.monotonic() - start, "tried": tried})
+            tried, spent = job["tried"] + retry.statistics["attempt_number"] - 1, job["spent"] + time.monotonic() - begun
+            return say("moved", {"url": found, "spent": spent, "tried": tried})
         say("came")
         keep = (_keep, Path(orders["folder"]), orders["size"], limits.max_pixels, *found)
         say("done", await asyncio.get_running_loop().run_in_executor(pictures, *keep))
@@ -450,7 +454,7 @@ class _Job:
         try: return URL(self.url).host or ""
         except ValueError: return ""
 
-
+# %% ../../nbs/13_downloader.ipynb #c9b68e87
 class _Queue:
     "Links by host, in turn; never more than `per_host` of one host are out."
 
