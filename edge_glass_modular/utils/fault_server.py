@@ -108,6 +108,10 @@ def _to_next_door(host: str) -> Answer:
         return web.Response(status=302, headers={"Location": f"http://{host}:{request.app[_NEXT_DOOR].split(':')[1]}/a.jpg"})
     return answer
 
+async def _moved(request: web.Request, picture: bytes) -> web.StreamResponse:
+    "A redirect to where the picture is."
+    return web.Response(status=301, headers={"Location": f"/ok/{request.match_info['name']}"})
+
 async def _circle(request: web.Request, picture: bytes) -> web.StreamResponse:
     "Always one redirect more."
     return web.Response(status=302, headers={"Location": f"{request.path}?{int(request.query_string or 0) + 1}"})
@@ -152,6 +156,7 @@ FAULTS: dict[str, Fault] = {
     "cut": Fault(_cut, True, "body shorter than promised"),
     "silence": Fault(_silence, True, "closed without an answer"),
     "drip": Fault(_drip, True, "a byte now and then"),
+    "moved": Fault(_moved, True, "redirect to where it is"),
     "missing": Fault(_say(404), False, "404"),
     "forever": Fault(_drip, False, "a byte now and then, always"),
     "page": Fault(_say(body=_PAGE, Content_Type="image/jpeg"), False, "HTML that calls itself image/jpeg"),
