@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,13 +134,7 @@ def fill_store(
                         generator=torch.Generator())  # a loader draws a number when it starts: not from the run's
     with progress(total=sum(map(len, mine)), desc=desc, unit="sample") as bar:
         for block, made in zip(mine, loader):
-            good = [(x, digests[i]) for i, x in zip(block, made) if not isinstance(x, str)]
-            bad = {digests[i].hex(): x for i, x in zip(block, made) if isinstance(x, str)}
-            rows = sorted(encode_inputs(encoder, transform, *map(list, zip(*good)), store.identity["dtype"], batch_size), key=lambda r: r.digest) if good else []
-            finite = [r for r in rows if torch.isfinite(r.pooled).all()]
-            bad |= {r.digest.hex(): "the encoder gives values that are not finite" for r in rows if r not in finite} if len(finite) < len(rows) else {}
-            shard = write_shard(store.folder, finite, bad)
-            bar.update(len(block))
+            shard = _write_block(store, [(digests[i], x) for i, x in zip(block, made)], partial(encode_inputs, encoder, transform, batch_size=batch_size), bar)
             if block is mine[0]:
                 _check_room(shard, len(blocks) - 1)
     barrier()
@@ -153,6 +148,19 @@ def _check_room(shard: Path, more: int) -> None:
     if needed > free:
         raise OSError(f"the features still to be written take about {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free in {shard.parent}; "
                       "choose another folder (data.store), keep pooled vectors (output: pooled), or remove old stores (`edge-glass features prune`)")
+
+# %% ../../nbs/26_features.ipynb #c5e8bd6b
+def _write_block(store: Store, made: list[tuple[bytes, dict | str]], encode: Callable, bar: Any) -> Path:
+    "One shard of what was made of a block; what could not be read, or gives no finite numbers, is written down as bad."
+    bad = {d.hex(): x for d, x in made if isinstance(x, str)}
+    good = [(x, d) for d, x in made if not isinstance(x, str)]
+    bar.update(len(bad))
+    rows = []
+    for row in encode([x for x, _ in good], digests=[d for _, d in good], dtype=store.identity["dtype"]):
+        if torch.isfinite(row.pooled).all(): rows.append(row)
+        else: bad[row.digest.hex()] = "the encoder gives values that are not finite"
+        bar.update(1)
+    return write_shard(store.folder, sorted(rows, key=lambda r: r.digest), bad)
 
 # %% ../../nbs/26_features.ipynb #677bc8cc
 class FeatureDataset(Dataset):
