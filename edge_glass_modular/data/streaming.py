@@ -150,9 +150,11 @@ class StreamingDataset:
     ):
         self.source, self.split, self.files = str(source), split, shard_files(source, split)
         self.reader = kind.reader("", transforms)
-        held = [table["held"].to_numpy() for file in self.files for table in _columns(file, "held")]
-        stream = hf.load_dataset("parquet", data_files={split: self.files}, split=split, streaming=True)
-        self.stream = stream.with_format("arrow").reshard()  # one piece a group of rows
+        tables = [_columns(file, "held") for file in self.files]
+        self.parts = [(f, g, len(groups)) for f, groups in enumerate(tables) for g in range(len(groups))]  # file, group in it, groups in it
+        held = [table["held"].to_numpy() for groups in tables for table in groups]
+        self.stream = hf.load_dataset("parquet", data_files={split: self.files}, split=split, streaming=True).with_format("arrow")
+        self._by_file: dict[int, hf.IterableDataset] = {}
         self.usable = [np.flatnonzero(self.reader.usable(h)) for h in held]
         self.counts = np.array([len(u) for u in self.usable])
         self.ends = np.cumsum(self.counts)
@@ -164,7 +166,9 @@ class StreamingDataset:
 
     def group(self, g: int) -> list[dict[str, Any]]:
         "The usable rows of one group, undecoded."
-        piece = self.stream.shard(num_shards=len(self.usable), index=g)  # read by `iter`: `__iter__` would share it out among workers
+        f, n, num = self.parts[g]
+        if f not in self._by_file: self._by_file[f] = self.stream.shard(num_shards=len(self.files), index=f).reshard()
+        piece = self._by_file[f].shard(num_shards=num, index=n)  # read by `iter`: `__iter__` would share it out among workers
         return pa.concat_tables(piece.iter(batch_size=10**6)).take(self.usable[g]).to_pylist()
 
     def place(self, i: int) -> tuple[int, int]:
