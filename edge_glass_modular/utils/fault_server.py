@@ -123,7 +123,7 @@ async def _half_file(request: web.Request, picture: bytes) -> web.StreamResponse
 # %% ../../nbs/08_fault_server.ipynb #a957e9ec
 @cache
 def pixel_bomb(
-    side: int = 20_000,  # pixels
+    side: int = 12_000,  # pixels
 ) -> bytes:              # a valid PNG file
     "A black picture of `side` times `side` pixels in a small file."
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -135,8 +135,8 @@ def pixel_bomb(
 
 @cache
 def _zeros() -> bytes:
-    "200 MB of zeros, compressed."
-    return gzip.compress(bytes(2 * 10**8), 1)
+    "50 MB of zeros, compressed."
+    return gzip.compress(bytes(5 * 10**7), 1)
 
 async def _unpack_bomb(request: web.Request, picture: bytes) -> web.StreamResponse:
     "Little to send, much to unpack."
@@ -171,8 +171,8 @@ FAULTS: dict[str, Fault] = {
     "next-door": Fault(_to_next_door("127.0.0.1"), False, "redirect to another port of this machine"),
     "next-door-by-name": Fault(_to_next_door("localhost"), False, "the same, by the name localhost"),
     "to-file": Fault(_say(302, Location="file:///etc/hostname"), False, "redirect to file:"),
-    "pixel-bomb": Fault(_pixel_bomb, False, "400 million pixels in a small PNG"),
-    "unpack-bomb": Fault(_unpack_bomb, False, "200 MB once unpacked"),
+    "pixel-bomb": Fault(_pixel_bomb, False, "144 million pixels in a small PNG"),
+    "unpack-bomb": Fault(_unpack_bomb, False, "50 MB once unpacked"),
     "endless": Fault(_endless, False, "a body without end"),
     "huge": Fault(_say(body=b"", Content_Length=str(10**10)), False, "promises 10 GB"),
 }
@@ -236,6 +236,7 @@ class FaultServer:
         if unknown := set(faults) - set(FAULTS):
             raise ValueError(f"faults={sorted(unknown)} are unknown; choose from {', '.join(FAULTS)}")
         self.pictures, self.times, self.delay = pictures, times, delay
+        pixel_bomb(), _zeros()  # made once, now, so that the server does not stand still for it later
         bad = random.Random(seed).sample(sorted(pictures), round(share * len(pictures)))
         self.plan = {name: faults[i % len(faults)] for i, name in enumerate(bad)}  # name -> fault
         self.requests, self.sent = Counter(), Counter()  # path -> requests, whole pictures
