@@ -112,6 +112,14 @@ async def _moved(request: web.Request, picture: bytes) -> web.StreamResponse:
     "A redirect to where the picture is."
     return web.Response(status=301, headers={"Location": f"/ok/{request.match_info['name']}"})
 
+async def _packed(request: web.Request, picture: bytes) -> web.StreamResponse:
+    "The picture, in a coding that nobody asked for."
+    return web.Response(body=gzip.compress(picture), headers={"Content-Type": "image/jpeg", "Content-Encoding": "gzip"})
+
+async def _opted_out(request: web.Request, picture: bytes) -> web.StreamResponse:
+    "The picture, with a request not to train on it."
+    return web.Response(body=picture, headers={"Content-Type": "image/jpeg", "X-Robots-Tag": "noai, noimageai"})
+
 async def _circle(request: web.Request, picture: bytes) -> web.StreamResponse:
     "Always one redirect more."
     return web.Response(status=302, headers={"Location": f"{request.path}?{int(request.query_string or 0) + 1}"})
@@ -157,11 +165,13 @@ FAULTS: dict[str, Fault] = {
     "silence": Fault(_silence, True, "closed without an answer"),
     "drip": Fault(_drip, True, "a byte now and then"),
     "moved": Fault(_moved, True, "redirect to where it is"),
+    "packed": Fault(_packed, True, "packed, though nobody asked"),
     "missing": Fault(_say(404), False, "404"),
     "forever": Fault(_drip, False, "a byte now and then, always"),
     "page": Fault(_say(body=_PAGE, Content_Type="image/jpeg"), False, "HTML that calls itself image/jpeg"),
     "sound": Fault(_say(body=b"RIFF\x24\0\0\0WAVEfmt " + bytes(2000), Content_Type="audio/wav"), False, "a sound"),
     "half-file": Fault(_half_file, False, "a picture file cut short"),
+    "opted-out": Fault(_opted_out, False, "X-Robots-Tag: noai"),
     "circle": Fault(_circle, False, "redirects without end"),
     "to-private": Fault(_say(302, Location="http://10.0.0.1/a.jpg"), False, "redirect to 10.0.0.1"),
     "to-metadata": Fault(_say(302, Location="http://169.254.169.254/latest/meta-data/"), False, "redirect to 169.254.169.254"),
