@@ -439,18 +439,22 @@ class RowReader:
         value = getattr(row, {"vision": "image", "audio": "audio"}[modality])
         return [] if value is None else [self.folder / value]
 
-    def caption_of(self, row: Row) -> str | None:
-        "What a row shows or says."
-        return row.caption
+# %% ../../nbs/11_datasets.ipynb #598a220d
+@patch
+def caption_of(self: RowReader, row: Row) -> str | None:
+    "What a row shows or says."
+    return row.caption
 
-    def raw_row(self, row: Row, turn: int = 0) -> dict[str, Any]:
-        "A sample before transforms: paths and strings; of several captions the one whose turn it is."
-        found = {m: self.contents(row, m) for m in self.modalities}
-        return {"id": row.id, **{m: values[turn % len(values)] for m, values in found.items() if values}}
+@patch
+def raw_row(self: RowReader, row: Row, turn: int = 0) -> dict[str, Any]:
+    "A sample before transforms: paths and strings; of several captions the one whose turn it is."
+    found = {m: self.contents(row, m) for m in self.modalities}
+    return {"id": row.id, **{m: values[turn % len(values)] for m, values in found.items() if values}}
 
-    def prepare(self, raw: dict[str, Any], apply: Callable[[str, Any], Any]) -> dict[str, Any]:
-        "`apply(modality, value)` to all that a raw sample holds; what it answers with None is left out."
-        return {k: made for k, v in raw.items() if (made := v if k == "id" else apply(k, v)) is not None}
+@patch
+def prepare(self: RowReader, raw: dict[str, Any], apply: Callable[[str, Any], Any]) -> dict[str, Any]:
+    "`apply(modality, value)` to all that a raw sample holds; what it answers with None is left out."
+    return {k: made for k, v in raw.items() if (made := v if k == "id" else apply(k, v)) is not None}
 
 # %% ../../nbs/11_datasets.ipynb #fa855d6c
 @patch

@@ -137,7 +137,7 @@ def open_bytes(
     except (Image.DecompressionBombError, OSError) as e: raise ValueError(f"{name} is not a readable picture ({e})") from e
     except sf.LibsndfileError as e: raise ValueError(f"{name} is not a readable recording ({e.error_string})") from e
 
-# %% ../../nbs/16_streaming.ipynb #786439d7
+# %% ../../nbs/16_streaming.ipynb #65619c94
 class StreamingDataset:
     "Samples out of shards: what `kind(manifest, transforms, split)` gives, without the manifest and its files."
 
@@ -164,24 +164,28 @@ class StreamingDataset:
 
     def __len__(self) -> int: return int(self.ends[-1])
 
-    def group(self, g: int) -> list[dict[str, Any]]:
-        "The usable rows of one group, undecoded."
-        f, n, num = self.parts[g]
-        if f not in self._by_file: self._by_file[f] = self.stream.shard(num_shards=len(self.files), index=f).reshard()
-        piece = self._by_file[f].shard(num_shards=num, index=n)  # read by `iter`: `__iter__` would share it out among workers
-        return pa.concat_tables(piece.iter(batch_size=10**6)).take(self.usable[g]).to_pylist()
+# %% ../../nbs/16_streaming.ipynb #bbe658a2
+@patch
+def group(self: StreamingDataset, g: int) -> list[dict[str, Any]]:
+    "The usable rows of one group, undecoded."
+    f, n, num = self.parts[g]
+    if f not in self._by_file: self._by_file[f] = self.stream.shard(num_shards=len(self.files), index=f).reshard()
+    piece = self._by_file[f].shard(num_shards=num, index=n)  # read by `iter`: `__iter__` would share it out among workers
+    return pa.concat_tables(piece.iter(batch_size=10**6)).take(self.usable[g]).to_pylist()
 
-    def place(self, i: int) -> tuple[int, int]:
-        "Group, and place among its usable rows, of sample `i`."
-        if not 0 <= i < len(self): raise IndexError(f"sample {i} of {len(self)}")
-        g = int(np.searchsorted(self.ends, i, side="right"))
-        return g, int(i - self.ends[g] + self.counts[g])
+@patch
+def place(self: StreamingDataset, i: int) -> tuple[int, int]:
+    "Group, and place among its usable rows, of sample `i`."
+    if not 0 <= i < len(self): raise IndexError(f"sample {i} of {len(self)}")
+    g = int(np.searchsorted(self.ends, i, side="right"))
+    return g, int(i - self.ends[g] + self.counts[g])
 
-    def record(self, i: int) -> dict[str, Any]:
-        "The undecoded row of sample `i`; the group that was read last is remembered."
-        g, n = self.place(i)
-        if self._last[0] != g: self._last = (g, self.group(g))
-        return self._last[1][n]
+@patch
+def record(self: StreamingDataset, i: int) -> dict[str, Any]:
+    "The undecoded row of sample `i`; the group that was read last is remembered."
+    g, n = self.place(i)
+    if self._last[0] != g: self._last = (g, self.group(g))
+    return self._last[1][n]
 
 # %% ../../nbs/16_streaming.ipynb #430cc1d8
 @patch
