@@ -23,12 +23,12 @@ import re
 import shutil
 import tarfile
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, is_dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import quote, unquote_to_bytes
@@ -95,7 +95,6 @@ def inside(
     name: str,     # as a corpus gives it
 ) -> Path:
     "A file that a corpus names, which must be there and must lie in the folder, links followed."
-    if path_problem(name): raise LeftOut("unsafe-path")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()): raise LeftOut("unsafe-path")
     if not path.is_file(): raise LeftOut("missing-file")
@@ -183,10 +182,10 @@ def deal_splits(
         num_val, num_test = (usual if n is None else n for n in (num_val, num_test))
         splits = split_by_concept([s["id"] for s in samples], groups, num_val, num_test, seed=seed)
         for split, num in {"val": num_val, "test": num_test}.items():
-            if num and split not in splits: raise ValueError(
-                f"num_{split}={num} has room for no group: the smallest has {min(sizes.values())} samples; raise num_{split}, or num_samples")
+            if num and split not in splits: raise ValueError(f"num_{split}={num} has room for no group of samples that belong together: "
+                                                             f"the smallest has {min(sizes.values())}; raise num_{split}, or num_samples")
     for sample, split, g in zip(samples, splits, groups): sample |= {"split": split, "group": samples[g].get("group") or samples[g]["id"]}
-    return f"dealt anew: {shared} groups were in several splits" if shared else "as published" if published else "dealt"
+    return f"dealt anew, because groups were in several splits ({shared})" if shared else "as published" if published else "dealt"
 
 # %% ../../nbs/15_corpora.ipynb #61420907
 def spoken_part(
@@ -264,8 +263,8 @@ def _fingerprint(source: str | Path) -> str | None:
     "What a local source holds, by names, sizes and times of its lists; None where it is elsewhere."
     path = Path(source).expanduser()
     if not path.exists(): return None
-    files = [path] if path.is_file() else sorted(p for s in ("parquet", "tsv", "json*") for depth in ("", "*/", "*/*/") for p in path.glob(f"{depth}*.{s}"))
-    facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    lists = (p for depth in ("", "*/", "*/*/") for ending in ("parquet", "tsv", "json*") for p in path.glob(f"{depth}*.{ending}"))
+    facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in ([path] if path.is_file() else sorted(lists))]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 # %% ../../nbs/15_corpora.ipynb #b30ca714
@@ -331,6 +330,10 @@ def build_table(
     return "\n".join(lines)
 
 # %% ../../nbs/15_corpora.ipynb #40636c94
+def _short(error: Exception) -> str:
+    "What an error says, in one line."
+    return " ".join(str(error).split())[:200]
+
 SPLIT_NAMES = {"train": "train", "training": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 
 # %% ../../nbs/15_corpora.ipynb #f9f55099
@@ -355,8 +358,8 @@ def open_table(
             origin["revision"] = HfApi().dataset_info(str(source), timeout=5).sha
             found = load_dataset(str(source), config, revision=origin["revision"], streaming=True)
         except Exception as e:  # no network, no such table, terms not accepted: they have many faces
-            raise OSError(f"{source} cannot be read from the Hub ({' '.join(str(e).split())[:200]}); if it asks for terms, accept them on its "
-                          "page and log in with `hf auth login`; without the Hub, give its files: source=FOLDER") from e
+            raise OSError(f"{source} cannot be read from the Hub ({_short(e)}); if it asks for terms, accept them on its page and log in "
+                          "with `hf auth login`; without the Hub, give its files: source=FOLDER") from e
     origin["columns"] = {name: str(kind) for name, kind in next(iter(found.values())).features.items()}
     return {split: table.decode(False) for split, table in found.items()}
 
@@ -377,20 +380,24 @@ def pick_splits(
 def _records(table: Iterable[dict]) -> Iterator[dict]:
     "The records of a table; a network that fails on the way has many faces, too."
     try: yield from table
-    except Exception as e: raise OSError(f"the table could not be read to its end ({' '.join(str(e).split())[:200]}); the same command tries again") from e
+    except Exception as e: raise OSError(f"the table could not be read to its end ({_short(e)}); the same command tries again") from e
 
 # %% ../../nbs/15_corpora.ipynb #b1527cf7
 def _columns(table: Any, *needed: str) -> None:
     "A table of another kind is refused before anything is fetched."
     if missing := sorted(set(needed) - set(table.features)):
-        raise ValueError(f"the table has no column {', '.join(missing)}; it has {', '.join(table.features)}. For other tables there is source hf")
+        raise ValueError(f"the table has no column {', '.join(missing)}; it has {', '.join(table.features)}. "
+                         "For other tables there is source hf")
+
+def _texts(value: str | list[str] | None) -> list[str]:
+    "One text or several, each once, without empty ones."
+    return list(dict.fromkeys(t.strip() for t in ([value] if isinstance(value, str) else value or []) if t and t.strip()))
 
 def _pixmo_sample(n: int, record: dict, column: str) -> Sample:
     "One row of PixMo-Cap."
-    texts = record[column] or []
-    texts = list(dict.fromkeys(t.strip() for t in ([texts] if isinstance(texts, str) else texts) if t and t.strip()))
+    texts = _texts(record[column])
     sample = {"id": f"pixmo-{n:07d}", "image": Url(record["image_url"] or ""), **caption_keys(texts)}
-    return sample if texts else sample | {"problem": "no-text"}
+    return sample if texts and sample["image"] else sample | {"problem": "no-link" if texts else "no-text"}
 
 # %% ../../nbs/15_corpora.ipynb #cefef5e3
 def pixmo_cap(
@@ -435,9 +442,9 @@ def _voice_sample(record: dict, language: str) -> Sample:
     "A row of Common Voice without its recording; client, accent, age and gender where they are given."
     client, name = record["client_id"] or "", PurePosixPath(record["path"] or "").name
     client = hashlib.sha256(client.encode()).hexdigest()[:16] if client.strip("_ ") else None
-    about = {"client": client, "accent": record.get("accents") or record.get("accent"), "age": record.get("age"), "gender": record.get("gender")}
-    sample = {"id": name.removesuffix(".mp3"), "caption": (record["sentence"] or "").strip(), "group": client, "language": language, "speech": "human"}
-    sample |= {k: v for k, v in about.items() if v and v.strip("' ")}
+    about = {"client": client, "accent": record.get("accents") or record.get("accent")} | {k: record.get(k) for k in ("age", "gender")}
+    sample = {"id": name.removesuffix(".mp3"), "caption": (record["sentence"] or "").strip(), "group": client}
+    sample |= {"language": language, "speech": "human"} |  {k: v for k, v in about.items() if v and v.strip("' ")}
     return sample if sample["caption"] else sample | {"problem": "no-text"}
 
 def _clip(record: dict, language: str, clips: Path) -> Sample:
@@ -457,8 +464,8 @@ def _unpack(archive: Path, folder: Path, wanted: Callable[[PurePosixPath], bool]
 
 def _release_folder(source: Path, language: str) -> Path:
     "The folder of a language, in whatever folder above it was given."
-    below = (sorted(source.glob(f"{above}{language}")) for above in ("", "*/", "*/*/"))
-    for folder in [source, *(folder for found in below for folder in found)]:
+    below = (folder for above in ("", "*/", "*/*/") for folder in sorted(source.glob(f"{above}{language}")))
+    for folder in chain([source], below):
         if any((folder / name).is_file() for name in ("validated.tsv", *RELEASE_SPLITS.values())): return folder
     there = sorted({p.parent.name for d in ("*/", "*/*/") for p in source.glob(f"{d}validated.tsv")})
     raise ValueError(f"{source} holds no list of language {language!r} (validated.tsv, ...); " +
@@ -468,8 +475,9 @@ def _release_folder(source: Path, language: str) -> Path:
 def _read_release(folder: Path, seed: int) -> dict[str | None, list[dict]]:
     "The lists of a release, each in a drawn order, because published lists go speaker by speaker."
     lists = {s: read_tsv(folder / name) for s, name in RELEASE_SPLITS.items() if (folder / name).is_file()}
-    if not all(lists.get(s) for s in RELEASE_SPLITS): lists = {None: read_tsv(folder / "validated.tsv") if (folder / "validated.tsv").is_file() else
-                                                                     [r for rows in lists.values() for r in rows]}
+    if not all(lists.get(s) for s in RELEASE_SPLITS):
+        whole = folder / "validated.tsv"
+        lists = {None: read_tsv(whole) if whole.is_file() else [row for rows in lists.values() for row in rows]}
     return {split: random.Random(f"{seed} {split}").sample(rows, len(rows)) for split, rows in lists.items()}
 
 def _open_archive(archive: Path, language: str, seed: int, most: int | None, stage: Path) -> tuple[Path, dict]:
@@ -494,7 +502,8 @@ def _voice_streams(source: str, language: str, num: int | None, seed: int, stage
         except OSError as e: raise OSError(f"{e}. Common Voice is handed out at https://datacollective.mozillafoundation.org: "
                                            "download the archive of a language there, and give source=ARCHIVE.tar.gz") from e
         for table in tables.values(): _columns(table, "client_id", "path", "audio", "sentence")
-        return {s: ({"audio": (r["audio"] or {}).get("bytes") or b""} | _voice_sample(r, language) for r in _records(t)) for s, t in tables.items()}
+        as_sample = lambda r: {"audio": (r["audio"] or {}).get("bytes") or b""} | _voice_sample(r, language)
+        return {split: map(as_sample, _records(table)) for split, table in tables.items()}
     if path.is_file(): folder, lists = _open_archive(path, language, seed, num, stage)
     else: lists = _read_release(folder := _release_folder(path, language), seed)
     origin |= {"release": folder.parent.name, "columns": list(next(r for rows in lists.values() for r in rows))}
@@ -560,9 +569,8 @@ def _part(part: dict, pool: dict[str, list]) -> list[tuple[str, Any]]:
     if kind == "input_audio": return [("audio", f"data:audio/x;base64,{(part.get('input_audio') or {}).get('data', '')}")]
     for media in FOLDERS:
         if kind not in (media, f"{media}_url", f"input_{media}"): continue
-        named = next((part[k] for k in (media, f"{media}_url", "url", "path") if part.get(k)), None)
-        if named is None and isinstance(part.get("index"), int) and 0 <= part["index"] < len(pool[media]): named = pool[media][part["index"]]
-        return [(media, named)]
+        named, n = next((part[k] for k in (media, f"{media}_url", "url", "path") if part.get(k)), None), part.get("index")
+        return [(media, pool[media][n] if named is None and isinstance(n, int) and 0 <= n < len(pool[media]) else named)]
     raise LeftOut(f"part-{kind}")
 
 def _message(message: dict, pool: dict[str, list]) -> tuple[str, list[tuple[str, Any]]]:
@@ -637,7 +645,7 @@ def _conversation(n: int, record: dict | None, base: Path | Url | None, seen: Co
 def instructions(
     out: str | Path | None = None,     # None: `instructions` in the data folder of `home()`
     source: str = "HuggingFaceH4/llava-instruct-mix-vsft",  # .json, .jsonl, Parquet files, or an id on the Hub
-    images: str | None = None,         # what paths in the file are relative to: a folder, or the beginning of a link; None: the file's folder
+    images: str | None = None,         # what paths are relative to: a folder, or the beginning of a link; None: the file's folder
     split: str | None = None,          # of a table, by its own name; None: train, validation and test
     num_samples: int | None = 1000,    # conversations in all; None: every one
     num_val: int | None = None,        # of them; None: a twentieth, or where splits are published and all is taken, all
@@ -677,13 +685,14 @@ def guess_columns(
     texts = lambda n: str(features[n]) in ("Value('string')", "Value('large_string')", "List(Value('string'))")
     guess = {"image": first(features, lambda n: kind(n) == "Image") or first(("image_url", "url", "image"), texts),
              "audio": first(features, lambda n: kind(n) == "Audio"), "caption": first(CAPTIONS, texts),
-             "turns": first(TURNS, lambda n: kind(n) == "List" and not texts(n)), "id": first(("id", "key", "__key__", "uid"), lambda n: kind(n) == "Value")}
+             "turns": first(TURNS, lambda n: kind(n) == "List" and not texts(n)),
+             "id": first(("id", "key", "__key__", "uid"), lambda n: kind(n) == "Value")}
     used = {what: n or guess[what] for what, n in named.items() if n != "none" and (n or guess[what])}
     listed = "; it has " + ", ".join(f"{n} ({kind(n) if kind(n) != 'Value' else features[n].dtype})" for n in features)
     if unknown := [n for n in used.values() if n not in features]: raise ValueError(f"the table has no column {', '.join(unknown)}{listed}")
     if "turns" not in used and len(used.keys() & {"image", "audio", "caption"}) < 2:
-        raise ValueError(f"it is not obvious which columns to take: found {used or 'none'}, and it takes two of image, audio, caption, or turns; "
-                         f"name them, such as image=COLUMN{listed}")
+        raise ValueError(f"it is not obvious which columns to take: found {used or 'none'}, and it takes two of image, audio, caption, "
+                         f"or turns; name them, such as image=COLUMN{listed}")
     return used
 
 # %% ../../nbs/15_corpora.ipynb #c650e9fe
@@ -692,8 +701,7 @@ def _table_sample(n: int, record: dict, used: dict[str, str], name: str) -> Samp
     sample: Sample = {"id": str(record[used["id"]]) if "id" in used else f"{name}{n:07d}"}
     try:
         if "caption" in used:
-            texts = record[used["caption"]] or []
-            sample |= caption_keys(list(dict.fromkeys(t.strip() for t in ([texts] if isinstance(texts, str) else texts) if t and t.strip())))
+            sample |= caption_keys(_texts(record[used["caption"]]))
         for kind in FOLDERS.keys() & used.keys():
             if record[used[kind]] is None: raise LeftOut(f"no-{kind}")
             sample[kind] = media_ref(record[used[kind]], kind, None)
@@ -702,6 +710,15 @@ def _table_sample(n: int, record: dict, used: dict[str, str], name: str) -> Samp
     return sample if "turns" in used or len(sample) > 2 else sample | {"problem": "no-text"}
 
 # %% ../../nbs/15_corpora.ipynb #b5a1cdd9
+def _table_streams(options: dict, stage: Path, origin: dict) -> dict:
+    "Samples of a table, by its splits."
+    tables = pick_splits(open_table(options["source"], options["config"], origin), options["split"])
+    wanted = {what: options[what] for what in ("image", "audio", "caption", "turns", "id")}
+    origin["used"] = used = guess_columns(next(iter(tables.values())).features, wanted)
+    rows = lambda name, table: (_table_sample(n, r, used, f"{name or 'row'}-") for n, r in enumerate(_records(table)))
+    return {name: rows(name, table) for name, table in tables.items()}
+
+# %% ../../nbs/15_corpora.ipynb #2e3999d9
 def hub_table(
     out: str | Path | None = None,      # None: a folder named like the table, in the data folder of `home()`
     source: str = "",                   # id on the Hub, a Parquet file, or a folder of them
@@ -728,13 +745,7 @@ def hub_table(
     options = dict(locals())
     if not source: raise ValueError("source hf reads a table of yours; say which, source=owner/name or source=FOLDER")
     options["out"] = out or home() / "data" / re.sub(r"[^\w.-]+", "--", source).strip("-")
-    def streams(stage: Path, origin: dict) -> dict:
-        tables = pick_splits(open_table(source, config, origin), split)
-        used = guess_columns(next(iter(tables.values())).features, dict(image=image, audio=audio, caption=caption, turns=turns, id=id))
-        origin["used"] = used
-        rows = lambda name, table: (_table_sample(n, r, used, f"{name or 'row'}-") for n, r in enumerate(_records(table)))
-        return {name: rows(name, table) for name, table in tables.items()}
-    return build_corpus("hf", options, streams, licence)
+    return build_corpus("hf", options, partial(_table_streams, options), licence)
 
 # %% ../../nbs/15_corpora.ipynb #b5d83a9e
 def run_all(
@@ -765,5 +776,5 @@ def run_all(
     write_json(out / "all.json", came)
     print("\n".join(f"{c['source']:<14}{'failed' if c['rows'] is None else format(c['rows'], ','):>8}  {c['why']}".rstrip() for c in came))
     if failed := [c["source"] for c in came if c["rows"] is None]:
-        raise OSError(f"{len(failed)} of {len(came)} sources could not be had: {', '.join(failed)}; the reasons are above and in {out / 'all.json'}")
+        raise OSError(f"{len(failed)} of {len(came)} sources could not be had: {', '.join(failed)}; the reasons are in {out / 'all.json'}")
     return out / "all.json"

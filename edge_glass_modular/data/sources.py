@@ -510,7 +510,8 @@ def run_source(
         near = difflib.get_close_matches(option, [p.name for p in known], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
         raise ValueError(f"source {name!r} has no option {option!r}{hint} It takes {', '.join(p.name for p in known)}")
-    try: return validate_call(function)(*([out] if out is not None else []), **options)
+    checked = validate_call(function, config={"extra": "forbid"})  # of options that are a group of options, too
+    try: return checked(*([out] if out is not None else []), **options)
     except ValidationError as e:
         fault = e.errors()[0]
         raise ValueError(f"source {name!r}: {'.'.join(map(str, fault['loc']))}={fault['input']!r}: {fault['msg']}") from None
