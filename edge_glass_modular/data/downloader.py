@@ -372,7 +372,6 @@ def _open_log(folder: Path, size: int | None, terms: dict) -> Iterator[_Log]:
     (folder / _PARTS).mkdir(parents=True, exist_ok=True)
     with open(folder / _LOG, "ab") as handle:
         _lock(handle, folder)
-        for part in (folder / _PARTS).iterdir(): part.unlink()
         log = _Log(folder, handle, size, terms)
         try: yield log
         finally:
