@@ -197,14 +197,14 @@ def sample(
     transformed: bool = True,                     # False: decoded only
 ) -> dict[str, Any]:
     "Decode and transform one record."
-    files = {f["path"]: f["bytes"] for f in (record["image"], record["audio"], *record["more"]) if f is not None}
+    files = {Path(f["path"]): f["bytes"] for f in (record["image"], record["audio"], *record["more"]) if f is not None}
     transforms = self.reader.transforms if transformed else None
 
     def apply(modality: str, raw: Path | str) -> Any:
         transform = None if transforms is None else transforms[modality]
         try:
             if isinstance(raw, Path):
-                raw = open_bytes(modality, files[raw.as_posix()], str(raw), getattr(transform, "max_seconds", None))
+                raw = open_bytes(modality, files[raw], str(raw), getattr(transform, "max_seconds", None))
             return raw if transform is None else transform(raw)
         except (OSError, ValueError, RuntimeError) as e:
             if faults is None: raise ValueError(f"{self.source}: sample {record['id']!r}: {e}") from e
