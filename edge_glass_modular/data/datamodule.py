@@ -8,12 +8,13 @@ __all__ = ['READ_ERRORS', 'Collate', 'Mixture', 'BatchSampler', 'stand_in', 'rea
            'open_dataset', 'DataModule', 'Counted']
 
 # %% ../../nbs/18_datamodule.ipynb #41e9c0ae
+import ctypes
 import io
 import logging
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,14 @@ class Mixture:
     sizes: tuple[int, ...]      # samples of each part
     weights: tuple[float, ...]  # on any scale
 
-    def quotas(self, num: int) -> list[int]:
+    def quotas(self, num: int) -> list[int]:  # one a part
         "How many of `num` samples each part gives; they sum to `num`."
         share = num * np.array(self.weights) / sum(self.weights)
         counts = np.floor(share).astype(int)
         counts[np.argsort(counts - share, kind="stable")[:num - counts.sum()]] += 1
         if 0 in counts:
-            raise ValueError(f"part {np.argmin(counts) + 1} of the mixture gets none of the {num} samples of an epoch; raise its weight or leave it out")
+            raise ValueError(f"part {np.argmin(counts) + 1} of the mixture gets none of the {num} samples of an epoch; "
+                             "raise its weight or leave it out")
         return counts.tolist()
 
     def order(self, num: int, seed: int, epoch: int) -> np.ndarray:  # (num,) places in the concatenation of the parts
@@ -107,7 +109,8 @@ class BatchSampler:
             raise ValueError(f"batch_size={batch_size} on {world_size} rank(s) exceeds the {num_samples} training samples; "
                              "lower training.batch_size or add data")
         if buckets and (lengths is None or len(lengths) != num_samples):
-            raise ValueError(f"data.buckets={buckets} needs the lengths of all {num_samples} samples; use a dataset that tells them, or data.buckets=0")
+            raise ValueError(f"data.buckets={buckets} needs the lengths of all {num_samples} samples; use a dataset that tells them, "
+                             "or data.buckets=0")
         self.num_samples, self.batch_size, self.seed, self.rank, self.world_size = num_samples, batch_size, seed, rank, world_size
         self.mixture, self.buckets, self.lengths, self.draw = mixture, buckets, lengths, draw
         self.epoch, self.start = 0, 0
@@ -260,7 +263,7 @@ class _Lease:
     def __del__(self, getpid=os.getpid):
         if getpid() == self.process: self.memory[0] = 0  # a forked copy of the lease says nothing
 
-
+# %% ../../nbs/18_datamodule.ipynb #0457aa5d
 class _Writer(pickle.Pickler):
     "Pickles all but tensors, and plans where those go."
 
@@ -287,7 +290,7 @@ class _Reader(pickle.Unpickler):
         place, dtype, shape = key
         return self.memory[place:place + int(np.prod(shape)) * dtype.itemsize].view(dtype).view(shape)
 
-# %% ../../nbs/18_datamodule.ipynb #0457aa5d
+# %% ../../nbs/18_datamodule.ipynb #8eab9791
 @dataclass
 class Parcel:
     "A batch in shared memory; it arrives in the other process as what was packed."
@@ -301,7 +304,7 @@ def _unpack(storage: torch.UntypedStorage, rest: bytes) -> Any:
     lease = _Lease(torch.empty(0, dtype=torch.uint8).set_(storage))
     return _Reader(io.BytesIO(rest), torch.from_numpy(np.asarray(lease))).load()
 
-
+# %% ../../nbs/18_datamodule.ipynb #fece2bbe
 class Packer:
     "Collates, and in a worker puts the result into shared memory that was used before."
 
@@ -317,6 +320,7 @@ class Packer:
         return made if get_worker_info() is None else self.pack(made)
 
     def pack(self, made: Any) -> Any:
+        "What to send in place of `made`."
         writer = _Writer(file := io.BytesIO())
         writer.dump(made)
         if (memory := self._free(writer.size)) is None: return made
@@ -337,10 +341,19 @@ class Packer:
 @patch
 def pin_memory(self: Batch) -> Batch:
     "The same batch in memory from which a GPU reads by itself; a loader's thread calls this."
-    pin = lambda x: {k: v.pin_memory() for k, v in x.items()} if isinstance(x, dict) else Tokens(*(t.pin_memory() for t in (x.tokens, x.mask, x.pooled)))
-    return Batch(self.ids, {m: pin(x) for m, x in self.inputs.items()}, self.rows, self.faults)
+    pinned = {m: {k: v.pin_memory() for k, v in x.items()} if isinstance(x, dict) else
+              Tokens(x.tokens.pin_memory(), x.mask.pin_memory(), x.pooled.pin_memory()) for m, x in self.inputs.items()}
+    return replace(self, inputs=pinned)
 
 # %% ../../nbs/18_datamodule.ipynb #6a0c0cd5
+def _settle(worker: int) -> None:
+    "Let a worker keep up to 128 MB that it frees: pictures come and go by the megabyte, and the system is slow to hand memory out."
+    libc = ctypes.CDLL(None) if os.name == "posix" else None
+    if hasattr(libc, "mallopt"):  # glibc
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 128 << 20)  # M_TRIM_THRESHOLD
+
+# %% ../../nbs/18_datamodule.ipynb #d3e302b5
 class Loader(DataLoader):
     "Batches of a dataset, in training from any place of any epoch on."
 
@@ -355,8 +368,9 @@ class Loader(DataLoader):
         train = isinstance(batches, BatchSampler)
         if not hasattr(dataset, "__getitems__"):
             dataset = Guarded(dataset, train, batches.seed, batches.mixture and batches.mixture.sizes) if train else Guarded(dataset)
-        super().__init__(dataset, collate_fn=Packer(collate), num_workers=num_workers, pin_memory=torch.cuda.is_available(), generator=torch.Generator(),
-                         **({"batch_sampler": batches, "persistent_workers": num_workers > 0} if train else {"batch_size": batches}))
+        order = {"batch_sampler": batches, "persistent_workers": num_workers > 0} if train else {"batch_size": batches}
+        super().__init__(dataset, collate_fn=Packer(collate), num_workers=num_workers, pin_memory=torch.cuda.is_available(),
+                         generator=torch.Generator(), worker_init_fn=_settle, **order)
         self.faults = Faults(max_bad, len(batches) * batches.batch_size if train else len(dataset))
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
@@ -535,21 +549,6 @@ class DataModule:
         if split not in self._sources: self._sources[split] = open_dataset(self.config, split, self.transforms)
         return self._sources[split]
 
-    def dataset(
-        self,
-        split: str,
-    ) -> Dataset:
-        "One split, prepared as `data.cache` says."
-        data = self.config.data
-        if split not in self._datasets:
-            dataset = self.source(split)
-            if data.cache == "inputs":
-                if split == "train" and (n := getattr(dataset, "num_captions", 1)) > 1:
-                    logging.getLogger("edge_glass").warning(f"data.cache=inputs keeps the first of up to {n} captions of a sample; with data.cache=none they take turns")
-                dataset = cache_inputs(dataset, data.num_workers, f"preparing {split}", data.max_bad)
-            self._datasets[split] = dataset
-        return self._datasets[split]
-
     def replace(
         self,
         split: str,
@@ -557,6 +556,24 @@ class DataModule:
     ) -> None:
         "Put another dataset, such as one of stored features, in the place of a split."
         self._datasets[split] = dataset
+
+# %% ../../nbs/18_datamodule.ipynb #8c60e23f
+@patch
+def dataset(
+    self: DataModule,
+    split: str,
+) -> Dataset:
+    "One split, prepared as `data.cache` says."
+    data = self.config.data
+    if split not in self._datasets:
+        dataset = self.source(split)
+        if data.cache == "inputs":
+            if split == "train" and (n := getattr(dataset, "num_captions", 1)) > 1:
+                logging.getLogger("edge_glass").warning(f"data.cache=inputs keeps the first of up to {n} captions of a sample; "
+                                                        "with data.cache=none they take turns")
+            dataset = cache_inputs(dataset, data.num_workers, f"preparing {split}", data.max_bad)
+        self._datasets[split] = dataset
+    return self._datasets[split]
 
 # %% ../../nbs/18_datamodule.ipynb #5aae63cb
 @patch
