@@ -576,7 +576,8 @@ def _replace(crew: _Crew, hand: _Hand) -> Iterator[tuple[_Job, Fetched | Failure
     hand.wire.close()
     hand.process.wait()
     crew.__enter__()
-    if suspect := next((job for job in hand.jobs.values() if job.came), None): suspect.crashes += 1
+    came = [job for job in hand.jobs.values() if job.came]
+    for job in came[:1] or hand.jobs.values(): job.crashes += 1
     for job in hand.jobs.values():
         if not job.came: crew.queue.free(job.host)
         job.came = False
