@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'config_app', 'models_app', 'features_app', 'Overrides', 'Device', 'Tiny', 'Split', 'StoreFolder', 'train',
-           'evaluate', 'data', 'validate', 'features_build', 'features_info', 'features_verify', 'features_prune',
-           'models_list', 'models_pull', 'config_show', 'config_validate', 'config_schema', 'doctor', 'main']
+           'evaluate', 'data', 'validate', 'shards', 'features_build', 'features_info', 'features_verify',
+           'features_prune', 'models_list', 'models_pull', 'config_show', 'config_validate', 'config_schema', 'doctor',
+           'main']
 
 # %% ../nbs/81_cli.ipynb #d5612787
 import os
@@ -143,6 +144,18 @@ def validate(
     report = validate_manifest(manifest, decode=decode)
     report.raise_if_bad()
     print(report)
+
+# %% ../nbs/81_cli.ipynb #3d0ec2e6
+@app.command()
+def shards(
+    manifest: Annotated[Path, typer.Argument(help="A manifest.jsonl.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; a folder that is there is never overwritten.")],
+    rows_per_shard: Annotated[int, typer.Option(help="Samples in a file.")] = 1000,
+) -> None:
+    "Pack a dataset into Parquet shards, pictures and recordings inside, to be streamed with data.source=parquet."
+    from edge_glass_modular.data.streaming import write_shards
+
+    print(write_shards(manifest, out, rows_per_shard))
 
 # %% ../nbs/81_cli.ipynb #19b77a81
 Split = Annotated[Optional[list[str]], typer.Option("--split", help="train, val or test; may be repeated. Default: all three.")]

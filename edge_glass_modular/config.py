@@ -395,7 +395,7 @@ class DataConfig(Section):
     source: Literal["scenes", "manifest", "mixture", "parquet"] = Field("scenes", description="the embedded dataset, one manifest, several, or shards")
     manifest: str | None = Field(None, min_length=1, description="a JSON Lines file; ~ and ${EDGE_GLASS_HOME} are expanded")
     mixture: a_list(MixturePart) | None = Field(None, min_length=1, description="manifests with weights, where source is mixture")
-    parquet: str | None = Field(None, min_length=1, description="folder of Parquet shards to stream from, where source is parquet")
+    parquet: str | None = Field(None, min_length=1, description="folder of Parquet shards to stream from, or hf://datasets/owner/name, where source is parquet")
     scenes: ScenesConfig = Field(ScenesConfig(), description="sizes where source is scenes")
     num_workers: int = Field(0, ge=0, description="loading processes; 0: none beside the main one")
     cache: Literal["none", "inputs", "features"] = Field("none", description="keep nothing, prepared samples in memory, or frozen outputs in the store")
@@ -556,16 +556,22 @@ def _section(annotation: Any) -> "type[Section] | None":
     return next((o for o in _options(annotation) if isinstance(o, type) and issubclass(o, Section)), None)
 
 
+def _listed(annotation: Any) -> "type[Section] | None":
+    "The section that a list inside an annotation is made of, if there is one."
+    return next((found for o in _options(annotation) if get_origin(o) is list and (found := _section(get_args(o)[0]))), None)
+
+
 def _fields(model: type[Section], prefix: str = "") -> Iterator[tuple[str, Any]]:
     "Every dotted key and its pydantic field; a section comes before what it holds."
     for name, field in model.model_fields.items():
         yield prefix + name, field
-        if inner := _section(field.annotation):
+        if inner := _section(field.annotation) or _listed(field.annotation):
             yield from _fields(inner, f"{prefix}{name}.")
 
 # %% ../nbs/01_config.ipynb #bcb43f00
 def _unknown(key: str) -> str:
     "What to say of a key that does not exist."
+    key = ".".join(part for part in key.split(".") if not part.isdigit())  # places in a list
     parent, _, name = key.rpartition(".")
     fields = dict(_fields(ExperimentConfig))
     here = {k.rpartition(".")[2]: k for k in fields if k.rpartition(".")[0] == parent}
@@ -798,7 +804,7 @@ def _kind(option: Any) -> str:
         return "null"
     if get_origin(option) is Literal:
         return " or ".join(get_args(option))
-    return "section" if _section(option) else str(option) if get_origin(option) else option.__name__
+    return "section" if _section(option) else "list of sections" if _listed(option) else str(option) if get_origin(option) else option.__name__
 
 
 def config_fields() -> list[tuple[str, str, str, str]]:  # (dotted key, type, default, description)
