@@ -23,6 +23,7 @@ import re
 import shutil
 import tarfile
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,10 +135,10 @@ def _fetch(samples: list[Sample], folder: Path, **how) -> None:
 # %% ../../nbs/15_corpora.ipynb #7162f782
 def gather(
     samples: Iterable[Sample],
-    folder: Path,               # of the manifest
-    num: int | None = None,     # good ones wanted; None: all
+    folder: Path,                  # of the manifest
+    num: int | None = None,        # good ones wanted; None: all
     seen: set[str] | None = None,  # ids that are taken; grows
-    **how,                      # of `fetch_images`: size, workers, limits, allow_private_hosts
+    **how,                         # of `fetch_images`: size, workers, limits, allow_private_hosts
 ) -> tuple[list[Sample], list[Sample]]:  # the first `num` good ones; what was left out before the last of them
     "Walk a corpus in its order until enough samples have their files."
     source = iter(progress(_stored(iter(samples), folder), desc="reading samples", unit="sample"))
@@ -165,12 +166,12 @@ def _content(sample: Sample, folder: Path, known: dict[str, str]) -> list[str]:
 
 # %% ../../nbs/15_corpora.ipynb #d4316d8e
 def deal_splits(
-    samples: list[Sample],   # gathered; their split and group are filled in
-    folder: Path,            # of the manifest
-    num_val: int | None = None,   # samples, at most; None: a twentieth, or one group of middling size
+    samples: list[Sample],       # gathered; their split and group are filled in
+    folder: Path,                # of the manifest
+    num_val: int | None = None,  # samples, at most; None: a twentieth, or one group of middling size
     num_test: int | None = None,
     seed: int = 0,
-) -> str:                    # how it was done
+) -> str:                        # how it was done
     "Give every sample its split, so that no picture and no speaker is in two; published splits are kept where that holds."
     known: dict[str, str] = {}
     groups = group_by_keys([_content(s, folder, known) for s in samples])
@@ -205,7 +206,8 @@ def _say(text: str, voice: str, folder: Path, max_seconds: float) -> Sample:
     words = int(4 * max_seconds)  # espeak-ng says about three in a second
     while words:
         said = spoken_part(text, words)
-        name = f"audio/{hashlib.sha256(f'{voice} {said}'.encode()).hexdigest()[:32]}.wav"
+        digest = hashlib.sha256(f"{voice} {said}".encode()).hexdigest()
+        name = f"{FOLDERS['audio']}/{digest[:2]}/{digest}.wav"
         if not (folder / name).exists(): speak(said, voice, folder / name)
         if (seconds := sf.info(folder / name).duration) <= max_seconds: break
         (folder / name).unlink()
@@ -312,7 +314,7 @@ def build_corpus(
         write_json(new / "source.json", {"asked": asked, "origin": origin, "licence": licence, "rows": len(samples), "split_by": how,
                                          "left_out": dict(causes.most_common()), "left_out_such_as": such,
                                          "splits": count_rows(read_manifest(new / "manifest.jsonl"))})
-    _log.warning("%s", build_table(out)) if left else _log.info("%s", build_table(out))
+    _log.log(logging.WARNING if left else logging.INFO, "%s", build_table(out))
     return out / "manifest.jsonl"
 
 # %% ../../nbs/15_corpora.ipynb #5e3635c2
@@ -338,28 +340,30 @@ SPLIT_NAMES = {"train": "train", "training": "train", "validation": "val", "vali
 
 # %% ../../nbs/15_corpora.ipynb #f9f55099
 def open_table(
-    source: str | Path,        # Parquet file, folder of them, or id on the Hub
-    config: str | None = None,  # subset of a table on the Hub: "en"
+    source: str | Path,          # Parquet file, folder of them, or id on the Hub
+    config: str | None = None,   # subset of a table on the Hub: "en"
     origin: dict | None = None,  # what is known of its version is written here
-) -> dict[str, Any]:            # split -> stream of records
+) -> dict[str, Any]:             # split -> stream of records
     "Open a table without loading it."
     origin = {} if origin is None else origin
     from datasets import load_dataset
     from huggingface_hub import HfApi
-    path = Path(source).expanduser()
-    if path.is_file(): found = load_dataset("parquet", data_files=str(path), streaming=True)
-    elif path.is_dir():
-        if not next(path.rglob("*.parquet"), None): raise ValueError(f"{path} holds no .parquet file; give the folder that does")
-        found = load_dataset(str(path), config, streaming=True)
-    elif not re.fullmatch(r"\w[\w.-]*/[\w.-]+", str(source)):
+    path, named = Path(source).expanduser(), re.fullmatch(r"\w[\w.-]*/[\w.-]+", str(source))
+    if path.is_dir() and not next(path.rglob("*.parquet"), None):
+        raise ValueError(f"{path} holds no .parquet file; give the folder that does")
+    if not path.exists() and not named:
         raise FileNotFoundError(f"there is no file or folder {source}; give one, or an id of the Hub, owner/name")
-    else:
-        try:
+    try:
+        if path.is_file(): found = load_dataset("parquet", data_files=str(path), streaming=True)
+        elif path.is_dir(): found = load_dataset(str(path), config, streaming=True)
+        else:
             origin["revision"] = HfApi().dataset_info(str(source), timeout=5).sha
             found = load_dataset(str(source), config, revision=origin["revision"], streaming=True)
-        except Exception as e:  # no network, no such table, terms not accepted: they have many faces
-            raise OSError(f"{source} cannot be read from the Hub ({_short(e)}); if it asks for terms, accept them on its page and log in "
-                          "with `hf auth login`; without the Hub, give its files: source=FOLDER") from e
+        if any(table.features is None for table in found.values()): raise ValueError("it does not say what its columns are")
+    except Exception as e:  # no network, no such table, terms not accepted, no Parquet: they have many faces
+        if path.exists(): raise ValueError(f"{path} cannot be read as a table ({_short(e)}); give Parquet files that are whole") from e
+        raise OSError(f"{source} cannot be read from the Hub ({_short(e)}); if it asks for terms, accept them on its page and log in "
+                      "with `hf auth login`; without the Hub, give its files: source=FOLDER") from e
     origin["columns"] = {name: str(kind) for name, kind in next(iter(found.values())).features.items()}
     return {split: table.decode(False) for split, table in found.items()}
 
@@ -444,7 +448,7 @@ def _voice_sample(record: dict, language: str) -> Sample:
     client = hashlib.sha256(client.encode()).hexdigest()[:16] if client.strip("_ ") else None
     about = {"client": client, "accent": record.get("accents") or record.get("accent")} | {k: record.get(k) for k in ("age", "gender")}
     sample = {"id": name.removesuffix(".mp3"), "caption": (record["sentence"] or "").strip(), "group": client}
-    sample |= {"language": language, "speech": "human"} |  {k: v for k, v in about.items() if v and v.strip("' ")}
+    sample |= {"language": language, "speech": "human"} | {k: v for k, v in about.items() if v and v.strip("' ")}
     return sample if sample["caption"] else sample | {"problem": "no-text"}
 
 def _clip(record: dict, language: str, clips: Path) -> Sample:
@@ -456,11 +460,13 @@ def _clip(record: dict, language: str, clips: Path) -> Sample:
 # %% ../../nbs/15_corpora.ipynb #a6d635d0
 def _unpack(archive: Path, folder: Path, wanted: Callable[[PurePosixPath], bool]) -> None:
     "Unpack what is wanted of an archive; a member that would land elsewhere stops it."
-    with tarfile.open(archive, "r|*") as tar:
-        for member in tar:
-            if not wanted(PurePosixPath(member.name)): continue
-            try: tar.extract(member, folder, filter="data")
-            except tarfile.FilterError as e: raise ValueError(f"{archive}: {e}; this is no published release, do not use it") from None
+    try:
+        with tarfile.open(archive, "r|*") as tar:
+            for member in tar:
+                if wanted(PurePosixPath(member.name)): tar.extract(member, folder, filter="data")
+    except tarfile.FilterError as e: raise ValueError(f"{archive}: {e}; this is no published release, do not use it") from None
+    except (tarfile.ReadError, EOFError, zlib.error) as e:
+        raise ValueError(f"{archive} is no whole archive ({e}); fetch it again") from None
 
 def _release_folder(source: Path, language: str) -> Path:
     "The folder of a language, in whatever folder above it was given."
@@ -473,7 +479,7 @@ def _release_folder(source: Path, language: str) -> Path:
 
 # %% ../../nbs/15_corpora.ipynb #c73f3504
 def _read_release(folder: Path, seed: int) -> dict[str | None, list[dict]]:
-    "The lists of a release, each in a drawn order, because published lists go speaker by speaker."
+    "The lists of a release, each in a drawn order: the beginning of a list may be one speaker."
     lists = {s: read_tsv(folder / name) for s, name in RELEASE_SPLITS.items() if (folder / name).is_file()}
     if not all(lists.get(s) for s in RELEASE_SPLITS):
         whole = folder / "validated.tsv"
@@ -506,7 +512,7 @@ def _voice_streams(source: str, language: str, num: int | None, seed: int, stage
         return {split: map(as_sample, _records(table)) for split, table in tables.items()}
     if path.is_file(): folder, lists = _open_archive(path, language, seed, num, stage)
     else: lists = _read_release(folder := _release_folder(path, language), seed)
-    origin |= {"release": folder.parent.name, "columns": list(next(r for rows in lists.values() for r in rows))}
+    origin |= {"release": folder.parent.name, "columns": list(next((r for rows in lists.values() for r in rows), {}))}
     return {split: (_clip(r, language, folder / "clips") for r in rows) for split, rows in lists.items()}
 
 # %% ../../nbs/15_corpora.ipynb #188a812c
@@ -540,8 +546,8 @@ def decode_data_url(
 
 # %% ../../nbs/15_corpora.ipynb #543d23dc
 def media_ref(
-    value: Any,          # link, data: URL, path, or {"bytes", "path"} of a table
-    kind: str,           # "image" or "audio"
+    value: Any,               # link, data: URL, path, or {"bytes", "path"} of a table
+    kind: str,                # "image" or "audio"
     base: Path | Url | None,  # what paths are relative to, a folder or the beginning of a link; None: paths are not read
 ) -> Url | Path | bytes:
     "What a record names, as a sample holds it."
@@ -595,9 +601,9 @@ def _as_turns(role: str, parts: list[tuple[str, Any]]) -> list[dict]:
 
 # %% ../../nbs/15_corpora.ipynb #db6e1e77
 def read_turns(
-    record: dict,               # of either manner
+    record: dict,                    # of either manner
     base: Path | Url | None = None,  # what its paths are relative to
-) -> list[dict]:                # turns of a manifest, with files as samples hold them
+) -> list[dict]:                     # turns of a manifest, with files as samples hold them
     "A conversation; markers become pictures and recordings of the turn in which they stood."
     messages = next((record[k] for k in ("messages", "conversations", "conversation") if record.get(k)), None)
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages): raise LeftOut("no-conversation")
