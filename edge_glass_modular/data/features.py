@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..core import Batch
+from .datamodule import READ_ERRORS
 from .store import SHARD_ROWS, Encoded, Store, content_digest, damaged_shards, narrow, open_store, transform_identity, write_shard
 from ..utils.distributed import barrier, rank, world_size
 from ..utils.logging import progress, setup_logger
@@ -41,25 +42,25 @@ def store_identity(
 
 # %% ../../nbs/26_features.ipynb #e240daef
 def input_digests(
-    dataset: Dataset,             # has `raw(i)`
+    dataset: Dataset,             # has `raw(i)`; with several captions `raw(i, draw)`
     modalities: Sequence[str],
     desc: str = "hashing",
 ) -> dict[str, list[bytes | str | None]]:  # modality -> for each sample its digest, why there is none, or None where the sample lacks the modality
-    "Content digests of every raw input."
-    def digest(i: int) -> list:
-        raw = dataset.raw(i)
-        return [_try(content_digest, raw[m]) if m in raw else None for m in modalities]
+    "Content digests of every raw input; texts come once for each draw of a caption, all samples of a draw together."
+    def digest(i: int) -> list[list]:
+        raws = [dataset.raw(i)] + [dataset.raw(i, draw) for draw in range(1, getattr(dataset, "num_captions", 1))]
+        return [[_try(content_digest, raw[m]) if m in raw else None for raw in (raws if m == "text" else raws[:1])] for m in modalities]
 
     with ThreadPoolExecutor() as pool:
         found = list(progress(pool.map(digest, range(len(dataset))), total=len(dataset), desc=desc))
-    return {m: [row[k] for row in found] for k, m in enumerate(modalities)}
+    return {m: [d for draw in zip(*(row[k] for row in found)) for d in draw] for k, m in enumerate(modalities)}
 
 
 def _try(work: Callable, value: Any) -> Any:
     "What the work gives, or in a line why it cannot be done with this input."
     try:
         return work(value)
-    except (OSError, ValueError, RuntimeError) as e:
+    except READ_ERRORS as e:
         return f"{type(e).__name__}: {e}".splitlines()[0]
 
 # %% ../../nbs/26_features.ipynb #aa39e8a5
@@ -69,20 +70,22 @@ class _Inputs(Dataset):
     def __init__(self, dataset: Dataset, modality: str, transform: Callable):
         self.dataset, self.modality, self.transform = dataset, modality, transform
 
-    def __getitem__(self, i: int) -> dict[str, np.ndarray] | str:
-        made = _try(lambda i: self.transform(self._raw(i)), i)
+    def __getitem__(self, place: int) -> dict[str, np.ndarray] | str:
+        made = _try(lambda place: self.transform(self._raw(*divmod(place, len(self.dataset)))), place)
         return made if isinstance(made, str) else {k: v.numpy() for k, v in made.items()}  # arrays travel between processes as bytes
 
-    def _raw(self, i: int) -> Any:
-        "One modality alone, where a dataset makes its samples (scenes)."
-        return self.dataset.content(i, self.modality) if hasattr(self.dataset, "content") else self.dataset.raw(i)[self.modality]
+    def _raw(self, draw: int, i: int) -> Any:
+        "One modality; alone, where a dataset makes its samples (scenes)."
+        if hasattr(self.dataset, "content"):
+            return self.dataset.content(i, self.modality)
+        return (self.dataset.raw(i, draw) if draw else self.dataset.raw(i))[self.modality]
 
 # %% ../../nbs/26_features.ipynb #eddf9175
 def plan_blocks(
     store: Store,
     digests: Sequence[bytes | str | None],  # from `input_digests`
     size: int = SHARD_ROWS,
-) -> list[list[int]]:                       # indices of samples, whose inputs are all different
+) -> list[list[int]]:                       # places in `digests`, whose inputs are all different
     "What is to be encoded, in blocks of one shard."
     first = {}
     for i, d in enumerate(digests):
@@ -172,26 +175,29 @@ class FeatureDataset(Dataset):
         stores: dict[str, Store],                              # modality -> its store, filled
         digests: dict[str, Sequence[bytes | str | None]],      # modality -> from `input_digests` of the source
     ):
-        self.source, self.stores = source, stores
+        self.source, self.stores, n = source, stores, len(source)
         places = {m: stores[m].find([d if isinstance(d, bytes) else b"" for d in digests[m]]) for m in stores}
-        reasons = {m: [d if isinstance(d, str) else stores[m].bad.get(d) for d in digests[m]] for m in stores}
-        self.faults = {(i, m): why for m in stores for i, why in enumerate(reasons[m]) if why}
-        if absent := [(i, m) for m in stores for i in np.flatnonzero(places[m] < 0).tolist() if digests[m][i] is not None and (i, m) not in self.faults]:
-            raise ValueError(f"{len(absent)} inputs are in no store ({absent[0][1]} of sample {absent[0][0]}); fill the store first (`edge-glass features build`)")
-        self.index = np.flatnonzero(sum((places[m] >= 0).astype(int) for m in stores) >= min(2, len(stores)))
-        self.places = {m: p[self.index] for m, p in places.items()}
+        why = {m: [d if isinstance(d, str) else stores[m].bad.get(d) for d in digests[m]] for m in stores}
+        self.faults = {(k % n, m): reason for m in stores for k, reason in enumerate(why[m]) if reason}
+        if absent := [(m, k % n) for m in stores for k in np.flatnonzero(places[m] < 0).tolist() if digests[m][k] is not None and not why[m][k]]:
+            raise ValueError(f"{len(absent)} inputs are in no store ({absent[0][0]} of sample {absent[0][1]}); fill the store first (`edge-glass features build`)")
+        drawn = {m: p.reshape(-1, n) for m, p in places.items()}  # (draws, n)
+        self.index = np.flatnonzero(sum((p >= 0).all(0).astype(int) for p in drawn.values()) >= min(2, len(stores)))
+        self.places = {m: p[:, self.index] for m, p in drawn.items()}
+        self.num_captions = getattr(source, "num_captions", 1)
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        "A whole batch at once; a loader asks for it by this name."
-        indices = np.asarray(indices)
-        rows = {m: np.flatnonzero(p[indices] >= 0) for m, p in self.places.items()}
-        inputs = {m: self.stores[m].read(p[indices[rows[m]]]) for m, p in self.places.items() if len(rows[m])}
-        return Batch(self.ids(indices), inputs, {m: torch.from_numpy(rows[m]) for m in inputs})
+    def __getitems__(self, items: list[int] | list[tuple[int, int]]) -> Batch:
+        "A whole batch at once, of indices or of (index, draw of a caption); a loader asks for it by this name."
+        index, draw = np.array([i if isinstance(i, tuple) else (i, 0) for i in items]).T
+        at = {m: p[draw % len(p), index] for m, p in self.places.items()}
+        rows = {m: np.flatnonzero(p >= 0) for m, p in at.items()}
+        inputs = {m: self.stores[m].read(at[m][rows[m]]) for m in at if len(rows[m])}
+        return Batch(self.ids(index), inputs, {m: torch.from_numpy(rows[m]) for m in inputs})
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
+    def __getitem__(self, i: int | tuple[int, int]) -> dict[str, Any]:
         batch = self.__getitems__([i])
         return {"id": batch.ids[0], **batch.inputs}
 
@@ -207,7 +213,7 @@ def ids(self: FeatureDataset, indices: np.ndarray) -> list[str]:
 @patch
 def lengths(self: FeatureDataset) -> np.ndarray:  # (n,) tokens of the longest modality
     "How long samples are, for batches of like length."
-    return np.max([np.where(p >= 0, store.lengths[p], 0) for store, p in zip(self.stores.values(), self.places.values())], axis=0)
+    return np.max([np.where(p >= 0, self.stores[m].lengths[p], 0).max(0) for m, p in self.places.items()], axis=0)
 
 
 @patch
@@ -294,13 +300,13 @@ def verify_features(
     "Encode random samples again, and compare them with what is kept."
     checks = []
     for m, store in kept.stores.items():
-        have = np.flatnonzero(kept.places[m] >= 0)
+        have = np.flatnonzero(kept.places[m][0] >= 0)
         chosen = np.random.default_rng(seed).choice(have, min(num_rows, len(have)), replace=False)
         device, errors = next((p.device for p in encoders[m].parameters()), "cpu"), [0.0]
         for i in chosen.tolist():
             inputs = transforms[m].collate([transforms[m](kept.raw(i)[m])])
             fresh = encoders[m]({k: v.to(device) for k, v in inputs.items()}).to("cpu")
-            old = store.read(kept.places[m][[i]])
+            old = store.read(kept.places[m][0, [i]])
             errors += [_distance(old.tokens[0], fresh.tokens[0][fresh.mask[0]]), _distance(old.pooled, fresh.pooled)]
         bound = max(torch.finfo(store.dtype).eps, 1e-4)  # float32 differs by the order of sums in batches of other sizes
         checks.append(Check(m, len(chosen), max(errors), bound, len(damaged_shards(store.folder))))
