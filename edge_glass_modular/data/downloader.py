@@ -331,24 +331,25 @@ class _Log:
         if head and head["size"] != size:
             raise ValueError(f"{folder} holds pictures of size={head['size']}, not {size}; "
                              f"use that size, or another folder, or delete {self.path} to fetch all again")
-        if not head or head["terms"] != terms:
-            self.rows = {id: row for id, row in self.rows.items() if "path" in row}
-            self.add({"size": size, "terms": terms})
+        if not head or head["terms"] != terms: self.add({"size": size, "terms": terms})
 
     def _read(self) -> dict | None:
-        "Fill `rows`, by id; the last line that names terms comes back."
-        head = None
+        "Take in all lines; the last one that names terms comes back."
         from edge_glass_modular.utils.checkpoint import read_jsonl  # loads torch, which a worker does not need
-        for row in read_jsonl(self.path):
-            if "terms" in row: head = row
-            elif "id" in row: self.rows[row["id"]] = row
-        return head
+        rows = read_jsonl(self.path)
+        for row in rows: self._take(row)
+        return next((row for row in reversed(rows) if "terms" in row), None)
+
+    def _take(self, row: dict) -> None:
+        "Terms start a new account of failures; anything else is the latest word on its link."
+        if "terms" in row: self.rows = {id: r for id, r in self.rows.items() if "path" in r}
+        else: self.rows[row["id"]] = row
 
     def add(self, row: dict) -> None:
         "Write one line; every second the file is pushed to the disk."
         from edge_glass_modular.utils.checkpoint import append_jsonl
         append_jsonl(self.path, row)
-        if "id" in row: self.rows[row["id"]] = row
+        self._take(row)
         if time.monotonic() > self.due: self.sync()
 
     def sync(self) -> None:
