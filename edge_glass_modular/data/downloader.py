@@ -431,7 +431,6 @@ async def _serve(wire: Connection, orders: dict) -> None:
 
 def _worker() -> None:
     "The process."
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked
     wire = Connection(int(sys.argv[1]))
     asyncio.run(_serve(wire, wire.recv()))
@@ -505,7 +504,10 @@ class _Hand:
         ours, theirs = Pipe()
         path = os.pathsep.join([str(root.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-P", "-c", _START, str(theirs.fileno()), str(root / "data")]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), lock), env={**os.environ, "PYTHONPATH": path})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(), lock), env={**os.environ, "PYTHONPATH": path})
+        finally: signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         ours.send(orders)
         return cls(ours, process)
