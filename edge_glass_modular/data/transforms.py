@@ -72,7 +72,7 @@ class ImageTransform:
         w, h = (self.edge, int(self.edge * h / w)) if w <= h else (int(self.edge * w / h), self.edge)
         x, y = (w - self.crop) // 2, (h - self.crop) // 2
         image = image.resize((w, h), self.resample).crop((x, y, x + self.crop, y + self.crop))
-        return {"pixel_values": torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()}
+        return {"pixel_values": torch.from_numpy(np.stack([np.asarray(band) for band in image.split()]))}  # quicker than turning the axes
 
     def collate(
         self,
