@@ -113,7 +113,9 @@ def data(
 ) -> None:
     "Fetch or write a dataset, and check its manifest. The same command continues what was interrupted."
     from edge_glass_modular.data import sources
+    from edge_glass_modular.utils.logging import setup_logger
 
+    setup_logger()
     if source == "list":
         for name, summary in sources.describe_sources().items():
             print(f"{name:<16}{summary}")
@@ -123,14 +125,14 @@ def data(
 
 # %% ../nbs/81_cli.ipynb #311bcda5
 def _named(options: "list[str] | None") -> dict:
-    "NAME=VALUE options as keyword arguments, values read as YAML."
-    from edge_glass_modular.config import plain_value
+    "NAME=VALUE options as keyword arguments, values read as YAML: also limits={tries: 2}, sources=[scenes, stamps]."
+    from edge_glass_modular.config import read_yaml
 
     pairs = [o.partition("=") for o in options or []]
     for name, equals, _ in pairs:
         if not (name.isidentifier() and equals):
             raise ValueError(f"--set {name}: must look like name=value")
-    return {name: plain_value(value) for name, _, value in pairs}
+    return {name: read_yaml(value, f"--set {name}={value}")[0] for name, _, value in pairs}
 
 # %% ../nbs/81_cli.ipynb #2d5d6319
 @app.command()
@@ -333,7 +335,7 @@ def doctor() -> None:
         print(f"{tool:<20}{shutil.which(tool) or f'not found ({use})'}")
     free = shutil.disk_usage(next(p for p in (home(), *home().parents) if p.exists())).free / 1e9
     print(f"home                {home()} ({free:.0f} GB free)")
-    for kind in ("models", "data"):
+    for kind in ("models", "data", "features"):
         have = sorted(p.name for p in (home() / kind).glob("*")) if (home() / kind).exists() else []
         print(f"  {kind:<18}{', '.join(have) or 'none'}")
 

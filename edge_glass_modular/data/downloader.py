@@ -614,11 +614,11 @@ def _wanted(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     for id, url in items:
         if not isinstance(id, str) or not isinstance(url, str):
             raise ValueError(f"items hold ({id!r}, {url!r}); both must be text, use str(id)")
-        if wanted.setdefault(id, url) != url:
+        if wanted.setdefault(str(id), str(url)) != url:  # plain text: a worker may not know a subclass
             raise ValueError(f"id {id!r} stands for {wanted[id]} and for {url}; give each link an id of its own")
     return wanted
 
-
+# %% ../../nbs/13_downloader.ipynb #00a46a40
 def _report(log: _Log, wanted: dict[str, str]) -> FetchReport:
     "The log's word on each link, in the order of the links."
     done, failed = {}, {}
