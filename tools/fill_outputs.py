@@ -13,6 +13,7 @@ from pathlib import Path
 
 import papermill
 import yaml
+from nbdev.clean import nbdev_clean
 from papermill.inspection import inspect_notebook
 
 
@@ -31,6 +32,7 @@ def fill(path: Path, parameters: dict) -> None:
             cell["execution_count"] = done[cell["id"]]["execution_count"]
             cell["outputs"] = [o for o in done[cell["id"]]["outputs"] if o.get("name") != "stderr"]  # progress is not a result
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    nbdev_clean(str(path))  # counters and the like, as everywhere
 
 
 if __name__ == "__main__":
