@@ -334,7 +334,8 @@ class Packer:
         if fits := [memory for memory in free if len(memory) >= size]: return fits[0]
         self.memory = [memory for memory in self.memory if memory is not (free or [None])[0]]
         if len(self.memory) == self.pieces: return None
-        self.memory.append(torch.zeros(size * 5 // 4, dtype=torch.uint8).share_memory_())
+        shared = torch.UntypedStorage._new_shared(size * 5 // 4)  # not share_memory_, which makes the tensor twice
+        self.memory.append(torch.empty(0, dtype=torch.uint8).set_(shared))
         return self.memory[-1]
 
 # %% ../../nbs/18_datamodule.ipynb #b3befea4

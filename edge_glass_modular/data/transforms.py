@@ -17,6 +17,7 @@ import soundfile
 import soxr
 import torch
 from PIL import Image, ImageOps
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoTokenizer, WhisperFeatureExtractor
 from transformers.utils import cached_file
@@ -208,6 +209,9 @@ class SentenceBERTTextTransform:
         source = tokenizer_folder() if config.model == "scratch" else find_model(config.model)
         self.tokenizer = _load(AutoTokenizer, config, source)
         self.max_length = config.max_length or _max_length(source, self.tokenizer.model_max_length)
+        self._rules = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())  # a copy: every call of the tokenizer sets these two anew
+        self._rules.no_padding()
+        self._rules.enable_truncation(self.max_length)
         self.num_seen = self.num_cut = 0
 
     def __call__(
@@ -216,10 +220,10 @@ class SentenceBERTTextTransform:
     ) -> dict[str, Tensor]:  # input_ids (N,), attention_mask (N,), int64
         if not isinstance(raw, str) or not raw.strip():
             raise ValueError(f"caption {raw!r} is empty; give the sample words or leave its caption out")
-        out = self.tokenizer(raw, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
+        out = self._rules.encode(raw)  # twice as quick as the call around it, which is for batches
         self.num_seen += 1
-        self.num_cut += len(out["input_ids"]) > 1
-        return {k: torch.tensor(out[k][0]) for k in ("input_ids", "attention_mask")}
+        self.num_cut += bool(out.overflowing)
+        return {"input_ids": torch.tensor(out.ids), "attention_mask": torch.tensor(out.attention_mask)}
 
     def collate(
         self,
