@@ -7,9 +7,9 @@ __all__ = ['NUMBER', 'WORDS', 'Finding', 'MODALITIES', 'KINDS', 'CONFIGS', 'OVER
            'read_yaml', 'Findings', 'Section', 'a_list', 'PerceiverConfig', 'ScratchConfig', 'EncoderConfig',
            'VisionEncoderConfig', 'AudioEncoderConfig', 'TextEncoderConfig', 'EncodersConfig', 'ProjectorConfig',
            'MRLConfig', 'LossConfig', 'FusionConfig', 'LoRAConfig', 'TRMConfig', 'DecoderConfig', 'home',
-           'ScenesConfig', 'expand_path', 'MixturePart', 'DataConfig', 'TrainingConfig', 'EvaluationConfig',
-           'ExperimentConfig', 'check_tree', 'config_names', 'merge', 'load_config', 'to_yaml', 'config_diff',
-           'config_fields', 'describe', 'json_schema']
+           'ScenesConfig', 'expand_path', 'MixturePart', 'DataConfig', 'GroupConfig', 'TrainingConfig',
+           'EvaluationConfig', 'ExperimentConfig', 'check_tree', 'config_names', 'merge', 'load_config', 'to_yaml',
+           'config_diff', 'config_fields', 'describe', 'json_schema']
 
 # %% ../nbs/01_config.ipynb #4bf31e9b
 import difflib
@@ -427,6 +427,13 @@ class DataConfig(Section):
         return expand_path(self.store) if self.store else home() / "features"
 
 # %% ../nbs/01_config.ipynb #1e569ca3
+class GroupConfig(Section):
+    "Parameters that are trained in their own way."
+    match: str = Field(min_length=1, description="pattern of parameter names, such as heads.audio.* or *lora*")
+    lr_scale: float = Field(1.0, ge=0, description="factor on lr")
+    weight_decay: float | None = Field(None, ge=0, description="null: as everywhere else")
+
+# %% ../nbs/01_config.ipynb #ea63604f
 class TrainingConfig(Section):
     "The loop."
     stage: Literal["alignment", "captioning", "instruction"] = Field("alignment", description="what is learned: embeddings, captions, answers")
@@ -434,17 +441,27 @@ class TrainingConfig(Section):
     epochs: int = Field(3, ge=1, description="passes over the training set")
     max_steps: int | None = Field(None, ge=1, description="stop after so many optimiser steps; null: after the epochs")
     batch_size: int = Field(256, ge=1, description="samples a step in each process")
-    accumulation: int = Field(1, ge=1, description="small batches averaged before a step; adds no negatives")
+    accumulation: int = Field(1, ge=1, description="batches of a step, one after the other, where one large batch does not fit")
+    gradient_caching: bool = Field(True, description="the loss sees all batches of a step as one; false: the mean of their losses, without new negatives")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.1, ge=0, description="of matrices; vectors and temperatures have none")
     betas: a_list(float) = Field([0.9, 0.98], min_length=2, max_length=2, description="of AdamW")
     warmup_steps: int = Field(100, ge=0, description="steps of linear rise to lr")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="after the warmup")
+    groups: a_list(GroupConfig) = Field([], description="parameters with their own rate or decay; the first match counts")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warmup")
     min_lr_ratio: float = Field(0.0, ge=0, le=1, description="where the cosine ends, as a part of lr")
     grad_clip: float | None = Field(1.0, gt=0, description="largest gradient norm; null: no clipping")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="of activations; auto: bf16 where the device has it")
+    max_skipped: int = Field(20, ge=1, description="steps in a row whose gradient may not be finite before the run gives up")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of an average of the weights, which is then evaluated and kept; null: none")
+    parallel: Literal["ddp", "fsdp"] = Field("ddp", description="under torchrun: copies of the model, or its shards where one device cannot hold it")
+    static_graph: bool = Field(False, description="promise to DDP that every step trains the same parameters: no search for unused ones")
+    timeout_seconds: int = Field(600, ge=1, description="how long a process waits for the others")
     log_every: int = Field(10, ge=1, description="steps between two lines of metrics.jsonl")
     eval_every: int | None = Field(None, ge=1, description="steps between two evaluations; null: each epoch")
+    save_every: int | None = Field(None, ge=1, description="steps between two checkpoints; null: at each evaluation")
+    keep_last: int = Field(2, ge=1, description="checkpoints kept")
+    trackers: a_list(Literal["tensorboard", "wandb"]) = Field([], description="where numbers go besides metrics.jsonl")
     patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better one; null: never")
     select: Literal["loss", "recall"] = Field("loss", description="what makes weights the best")
 
@@ -453,6 +470,8 @@ class TrainingConfig(Section):
             yield ("batch_size",), "a contrastive loss needs a batch of 2 or more: with 1 there is no negative"
         if not all(0 <= b < 1 for b in self.betas):
             yield ("betas",), f"{self.betas} must lie in [0, 1)"
+        if self.parallel == "fsdp" and self.precision == "fp16":
+            yield ("precision", "parallel"), "fp16 needs a gradient scaler, which does not see shards; use bf16"
 
 # %% ../nbs/01_config.ipynb #0bbf3528
 class EvaluationConfig(Section):
