@@ -472,6 +472,8 @@ class TrainingConfig(Section):
             yield ("betas",), f"{self.betas} must lie in [0, 1)"
         if self.parallel == "fsdp" and self.precision == "fp16":
             yield ("precision", "parallel"), "fp16 needs a gradient scaler, which does not see shards; use bf16"
+        if self.static_graph and self.accumulation > 1:
+            yield ("static_graph", "accumulation"), "DDP takes the promise of a static graph for batches of one part only; leave static_graph false"
 
 # %% ../nbs/01_config.ipynb #0bbf3528
 class EvaluationConfig(Section):
