@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Gather', 'EPS', 'ContrastiveLoss', 'InfoNCE', 'SigLIP', 'build_loss', 'prefix_lengths', 'PrefixLogits', 'nested_loss',
-           'NestedLoss', 'MatryoshkaContrastive', 'effective_rank', 'mean_cosine', 'CollapseReport', 'collapse_report']
+           'MatryoshkaContrastive', 'effective_rank', 'mean_cosine', 'CollapseReport', 'collapse_report']
 
 # %% ../../nbs/32_losses.ipynb #c4e3d524
 import math
@@ -259,8 +259,8 @@ def nested_loss(
             dv[:, block] -= v[:, block] * pull[k, :, None]
     return values, (dx, dy, tn.sum(), d_bias)
 
-# %% ../../nbs/32_losses.ipynb #bdb63d9f
-class NestedLoss(torch.autograd.Function):
+# %% ../../nbs/32_losses.ipynb #6e51fae1
+class _NestedLoss(torch.autograd.Function):
     "`nested_loss` for autograd."
     @staticmethod
     def forward(ctx, x, y, log_scale, bias, dims, room, loss, weights, *how):
@@ -301,7 +301,7 @@ class MatryoshkaContrastive(nn.Module):
         two_way = self.loss.two_way and gather is None
         sides = [(a, all_b), (b, all_a)] if self.loss.two_way and gather else [(a, all_b)]
         scale, bias = (p if p is None else p.to(a.dtype) for p in (self.loss.logit_scale, self.loss.bias))
-        found = [NestedLoss.apply(*side, scale, bias, self.dims, self.room, self.loss, self.weights, start, two_way, torch.is_grad_enabled())
+        found = [_NestedLoss.apply(*side, scale, bias, self.dims, self.room, self.loss, self.weights, start, two_way, torch.is_grad_enabled())
                  for side in sides]
         total, values = map(sum, zip(*found))
         return {"loss": total, **dict(zip(self.dims, values))}
