@@ -13,6 +13,7 @@ import io
 import logging
 import os
 import pickle
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -348,7 +349,9 @@ def pin_memory(self: Batch) -> Batch:
 
 # %% ../../nbs/18_datamodule.ipynb #6a0c0cd5
 def _settle(worker: int) -> None:
-    "Let a worker keep up to 128 MB that it frees: pictures come and go by the megabyte, and the system is slow to hand memory out."
+    """Leave SIGTERM to the main process, which finishes its step and needs its workers for that; and keep up to 128 MB that is freed: pictures
+    come and go by the megabyte, and the system is slow to hand memory out."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     libc = ctypes.CDLL(None) if os.name == "posix" else None
     if hasattr(libc, "mallopt"):  # glibc
         libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
@@ -365,11 +368,12 @@ class Loader(DataLoader):
         batches: BatchSampler | int,      # for training; or the batch size, for every sample once, in order
         num_workers: int = 0,
         max_bad: float = 0.01,            # share of samples that may be unreadable
+        part: range | None = None,        # which samples, where it is not every one
     ):
         train = isinstance(batches, BatchSampler)
         if not hasattr(dataset, "__getitems__"):
             dataset = Guarded(dataset, train, batches.seed, batches.mixture and batches.mixture.sizes) if train else Guarded(dataset)
-        order = {"batch_sampler": batches, "persistent_workers": num_workers > 0} if train else {"batch_size": batches}
+        order = {"batch_sampler": batches, "persistent_workers": num_workers > 0} if train else {"batch_size": batches, "sampler": part}
         super().__init__(dataset, collate_fn=Packer(collate), num_workers=num_workers, pin_memory=torch.cuda.is_available(),
                          generator=torch.Generator(), worker_init_fn=_settle, **order)
         self.faults = Faults(max_bad, len(batches) * batches.batch_size if train else len(dataset))
@@ -630,11 +634,21 @@ def train_loader(self: DataModule) -> Loader | Counted:
     return Loader(dataset, Collate(self.transforms), sampler, self._workers(), data.max_bad)
 
 @patch
-def eval_loader(self: DataModule, split: str) -> Loader | Counted:
-    "A whole split in order."
+def eval_loader(self: DataModule, split: str, shared: bool = False) -> Loader | Counted:
+    "A whole split in order; `shared`: this rank's part of its batches."
     size = self.config.evaluation.batch_size or self.config.training.batch_size
-    if self.config.data.source == "parquet": return self._stream(split, size, train=False)
-    return Loader(self.dataset(split), Collate(self.transforms), size, self._workers(), self.config.data.max_bad)
+    if self.config.data.source == "parquet": return self._stream(split, size, train=False)  # which every rank reads
+    part = self.eval_part(split) if shared else None
+    return Loader(self.dataset(split), Collate(self.transforms), size, self._workers(), self.config.data.max_bad, part)
+
+@patch
+def eval_part(self: DataModule, split: str) -> range:
+    "The samples of a split that this rank evaluates: whole batches, next to each other; of a stream all."
+    if self.config.data.source == "parquet": return range(len(self.dataset(split)))
+    num, size = len(self.dataset(split)), self.config.evaluation.batch_size or self.config.training.batch_size
+    batches, ranks = -(-num // size), world_size()
+    first, last = batches * rank() // ranks, batches * (rank() + 1) // ranks
+    return range(first * size, min(last * size, num))
 
 @patch
 def _workers(self: DataModule) -> int:

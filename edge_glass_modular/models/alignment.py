@@ -22,7 +22,7 @@ from ..encoders.mrl import truncate
 from .losses import MatryoshkaContrastive, build_loss
 from .projector import ModalityHead
 from ..utils.checkpoint import atomic_write, load_safetensors, save_safetensors
-from ..utils.distributed import gather_rows, is_distributed
+from ..utils.distributed import gather_rows, is_distributed, world_size
 
 # %% ../../nbs/50_alignment.ipynb #8bb368c8
 class MultimodalAlignmentModel(nn.Module):
@@ -41,20 +41,30 @@ class MultimodalAlignmentModel(nn.Module):
         self.losses = nn.ModuleDict({f"{a}-{b}": MatryoshkaContrastive(build_loss(config.loss), config.mrl, config.projector.dim)
                                      for a, b in modality_pairs(parts)})
         self._transforms = None
+        self.num_tokens = 0  # of encoders, seen in training; whoever measures speed sets it back
 
     def tokens(self, batch: Batch) -> dict[str, Tokens]:
         "Resampled tokens of each modality in the batch, with the raw embedding `(B_m, D)` as `pooled`."
         live = {m: x if isinstance(x, Tokens) else self.encoders[m](x) for m, x in batch.inputs.items()}
+        if self.training and torch.is_grad_enabled():
+            self.num_tokens += sum(t.mask.sum() for t in live.values())
         return {m: self.heads[m](t) for m, t in live.items()}
 
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         "Raw embeddings `(B_m, D)`: any prefix of a Matryoshka dim, normalised, is an embedding."
         return {m: t.pooled for m, t in self.tokens(batch).items()}
 
+    def contrast(
+        self,
+        embeddings: dict[str, Tensor],  # modality -> (B_m, D) from `embed`
+        rows: dict[str, Tensor],        # modality -> (B_m,) which samples these are
+    ) -> dict[str, Tensor]:
+        "Weighted mean of the pairs' losses as `loss`, and each pair's loss, whole and by dim, detached; in training over the rows of all ranks."
+        return pair_losses(self.losses, embeddings, rows, self.config.loss.pair_weights, self.training and is_distributed())
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        "Weighted mean of the pairs' losses as `loss`, and each pair's loss, whole and by dim, detached."
-        embeddings = self.embed(batch)
-        return pair_losses(self.losses, embeddings, batch.rows, self.config.loss.pair_weights)
+        "`contrast` of what `embed` makes of a batch."
+        return self.contrast(self.embed(batch), batch.rows)
 
     @torch.no_grad()
     def clamp_(self) -> None:
@@ -68,17 +78,18 @@ def pair_losses(
     embeddings: dict[str, Tensor],    # modality -> (B_m, D) raw
     rows: dict[str, Tensor],          # modality -> (B_m,) which samples these are
     weights: dict[str, float],        # pair -> weight, 1 where absent
+    across: bool = False,             # compare with the rows of all ranks
 ) -> dict[str, Tensor]:               # "loss", and for each pair "vision-text" and "vision-text@64", detached
     "Weighted mean over the pairs that the batch can train."
     pairs = {name: _common(name, embeddings, rows) for name in losses}
-    able = _able([len(a) for a, _ in pairs.values()], next(iter(embeddings.values())).device)
+    able = _able([len(a) for a, _ in pairs.values()], next(iter(embeddings.values())).device, across)
     used = {name: pair for (name, pair), ok in zip(pairs.items(), able) if ok}
     if not used:
         raise ValueError(f"no pair of modalities has two samples in this batch ({', '.join(f'{m}: {len(r)}' for m, r in rows.items())}); "
                          "raise training.batch_size or use data in which modalities occur together")
     total, metrics, weight_sum = 0.0, {}, sum(weights.get(name, 1.0) for name in used)
     for name, (a, b) in used.items():
-        out = losses[name](a, b, gather=gather_rows if is_distributed() else None)
+        out = {k: x * (world_size() if across else 1) for k, x in losses[name](a, b, gather=gather_rows if across else None).items()}
         loss = out.pop("loss")
         total = total + weights.get(name, 1.0) / weight_sum * loss
         metrics |= {name: loss.detach()} | {f"{name}@{dim}": value for dim, value in out.items()}
@@ -95,13 +106,11 @@ def _common(name: str, embeddings: dict[str, Tensor], rows: dict[str, Tensor]) -
     return embeddings[a][i], embeddings[b][j]
 
 # %% ../../nbs/50_alignment.ipynb #e3d20f2d
-def _able(counts: list[int], device: torch.device) -> list[bool]:
-    "Which pairs have at least two samples, on every rank."
-    if not is_distributed():
-        return [n >= 2 for n in counts]
-    least = torch.tensor(counts, device=device)
-    torch.distributed.all_reduce(least, op=torch.distributed.ReduceOp.MIN)
-    return [n >= 2 for n in least.tolist()]
+def _able(counts: list[int], device: torch.device, across: bool) -> list[bool]:
+    "Which pairs have at least two samples, on all ranks together where they are compared."
+    total = torch.tensor(counts, device=device)
+    if across: torch.distributed.all_reduce(total)
+    return [n >= 2 for n in total.tolist()]
 
 # %% ../../nbs/50_alignment.ipynb #e17a4990
 @patch(as_prop=True)
@@ -187,7 +196,7 @@ def print_parameter_counts(self: MultimodalAlignmentModel) -> None:
 @patch
 def saved_state(
     self: MultimodalAlignmentModel,
-) -> dict[str, Tensor]:  # name -> tensor
+) -> dict[str, Tensor]:  # name -> tensor, not a copy
     "The tensors that cannot be had elsewhere."
     elsewhere = tuple(f"encoders.{m}." for m in self.modalities
                       if (c := getattr(self.config.encoders, m)).freeze and c.model != "scratch")
@@ -198,11 +207,12 @@ def saved_state(
 def save_pretrained(
     self: MultimodalAlignmentModel,
     folder: str | Path,  # made if missing; a model already there is replaced in one step
+    state: dict[str, Tensor] | None = None,  # what `saved_state` gives, where its tensors had to be brought together first
 ) -> None:
     "Write `config.yaml` and `model.safetensors`."
     folder = Path(folder)
     atomic_write(folder / "config.yaml", self.config.to_yaml())
-    save_safetensors(folder / "model.safetensors", self.saved_state(), {"format": "pt"})
+    save_safetensors(folder / "model.safetensors", self.saved_state() if state is None else state, {"format": "pt"})
 
 # %% ../../nbs/50_alignment.ipynb #c6e3122f
 @patch(cls_method=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Seed', 'Context', 'seed_part', 'Halves', 'join_parts', 'cached_backward', 'mean_backward', 'wrap', 'halves',
-           'exchange', 'finish_gradients', 'whole_tensor', 'put_whole']
+           'exchange', 'finish_gradients', 'whole_tensor', 'shard_like', 'put_whole']
 
 # %% ../../nbs/73_parallel.ipynb #1d462df4
 import contextlib
@@ -193,11 +193,19 @@ def whole_tensor(
     return x.detach().full_tensor() if isinstance(x, DTensor) else x.detach()
 
 
+def shard_like(
+    target: Tensor,  # perhaps a shard
+    value: Tensor,   # the full tensor, on every process
+) -> Tensor:         # on the device of `target`
+    "A full tensor cut as another one is."
+    value = value.to(target.device)
+    return distribute_tensor(value, target.device_mesh, target.placements, src_data_rank=None) if isinstance(target, DTensor) else value
+
+
 @torch.no_grad()
 def put_whole(
     target: Tensor,  # perhaps a shard
-    value: Tensor,   # the full tensor
+    value: Tensor,   # the full tensor, on every process
 ) -> None:
     "Copy a full tensor into place, or this process' shard of it."
-    value = value.to(target.device, target.dtype)
-    target.copy_(distribute_tensor(value, target.device_mesh, target.placements, src_data_rank=None) if isinstance(target, DTensor) else value)
+    target.copy_(shard_like(target, value))
