@@ -40,20 +40,47 @@ def train(
     out: Annotated[Optional[Path], typer.Option(help="Run folder. Default: runs/<name>.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move a run that is already there aside and start anew.")] = False,
     device: Device = "auto",
+    max_time: Annotated[Optional[str], typer.Option("--max-time", metavar="TIME", help="Stop, saved, at the end of the step that passes this: 90m, 2h30m, 1:30:00 or seconds.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build everything, say what would be done, train nothing, write nothing.")] = False,
 ) -> None:
-    "Train, evaluate, and leave a run folder. The same command again continues the run."
+    "Train, evaluate, and leave a run folder. The same command again continues the run. Exit code 75: stopped by --max-time or SIGTERM, saved."
     from edge_glass_modular.config import load_config
 
-    settings = load_config(config, overrides or [], tiny=tiny)
+    settings, seconds = load_config(config, overrides or [], tiny=tiny), _seconds(max_time)
     if dry_run:
         return _dry_run(settings, device)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns whenever it has looked for unused parameters and found none
+    from torch.distributed.elastic.multiprocessing.errors import record
+
     from edge_glass_modular import runner
+    from edge_glass_modular.utils.distributed import lost_contact
 
     out = out or Path("runs") / settings.name
-    result = runner.train(settings, out, fresh, device)
-    if result:
+    try:
+        result = record(runner.train)(settings, out, fresh, device, seconds)  # torchrun shows what a process recorded
+    except runner.RunStopped as e:
+        if os.environ.get("RANK", "0") == "0": print(f"edge-glass: {e}", file=sys.stderr)
+        raise typer.Exit(75)
+    except RuntimeError as e:
+        if not lost_contact(e): raise
+        print(f"edge-glass: process {os.environ.get('RANK', 0)} lost contact with another one, whose own message is the one to read ({str(e).splitlines()[0][:200]})", file=sys.stderr)
+        raise typer.Exit(1)
+    if os.environ.get("RANK", "0") == "0":
         _show_result(out, result)
+
+# %% ../nbs/81_cli.ipynb #4d90b97b
+def _seconds(text: "str | None") -> "float | None":
+    "90, 90s, 15m, 2h30m, 1d2h, 1:30:00 or 45:00 as seconds."
+    import re
+
+    if text is None: return None
+    if clock := re.fullmatch(r"(?:(\d+):)?(\d+):(\d\d)", text):
+        hours, minutes, seconds = (int(x or 0) for x in clock.groups())
+        return 3600.0 * hours + 60 * minutes + seconds
+    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    if not text or not parts:
+        raise ValueError(f"--max-time {text!r} is no length of time; write 90m, 2h30m, 1:30:00 or seconds")
+    return float(sum(n * int(x or 0) for n, x in zip((86400, 3600, 60, 1), parts.groups())))
 
 # %% ../nbs/81_cli.ipynb #e96f01b9
 def _show_result(out: Path, result: dict) -> None:
