@@ -156,7 +156,7 @@ class Lookout:
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         embeddings, rows = embed_split(model, self.data, "val")
-        table = score(self.data, "val", embeddings, rows, [model.config.projector.dim], bootstrap=1)["rows"]
+        table = score(self.data, "val", embeddings, rows, [model.config.projector.dim], bootstrap=0)["rows"]
         recall = {f"val_r@1/{r['query']}-{r['target']}": r["r@1"] for r in table}
         return {"val_recall": sum(recall.values()) / len(recall)} | recall | geometry(embeddings, rows)
 
@@ -249,7 +249,7 @@ def train(
     deadline = time.monotonic() + (float("inf") if max_seconds is None else max_seconds)
     device, out = init_distributed(device, config.training.timeout_seconds), Path(out or Path("runs") / config.name)
     if rank() == 0: open_run(config, out, fresh)
-    with lock_run(out) if rank() == 0 else nullcontext(), on_sigterm(_leave), run_status(out) as status:
+    with lock_run(out) if rank() == 0 else nullcontext(), run_status(out) as status, on_sigterm(_leave):
         barrier()
         model, data = prepare(config, device)
         trainer = make_trainer(config, model, data, out, device)

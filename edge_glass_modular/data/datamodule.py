@@ -14,6 +14,7 @@ import logging
 import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -349,13 +350,24 @@ def pin_memory(self: Batch) -> Batch:
 
 # %% ../../nbs/18_datamodule.ipynb #6a0c0cd5
 def _settle(worker: int) -> None:
-    """Leave SIGTERM to the main process, which finishes its step and needs its workers for that; and keep up to 128 MB that is freed: pictures
-    come and go by the megabyte, and the system is slow to hand memory out."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    "Let a worker keep up to 128 MB that it frees: pictures come and go by the megabyte, and the system is slow to hand memory out."
+    _obey_parent()
     libc = ctypes.CDLL(None) if os.name == "posix" else None
     if hasattr(libc, "mallopt"):  # glibc
         libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, 128 << 20)  # M_TRIM_THRESHOLD
+
+# %% ../../nbs/18_datamodule.ipynb #00853d41
+def _obey_parent() -> None:
+    "In a worker: end at the parent's SIGTERM, pass over everybody else's."
+    if not hasattr(signal, "sigwaitinfo"): return  # macOS
+
+    def listen() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid(): pass
+        os._exit(0)
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=listen, daemon=True).start()
 
 # %% ../../nbs/18_datamodule.ipynb #d3e302b5
 class Loader(DataLoader):

@@ -201,12 +201,12 @@ def paired_bootstrap(
 def retrieval_row(
     ranks: Ranks,
     ks: tuple[int, ...] = (1, 5, 10),
-    bootstrap: int = 1000,  # draws for the interval
+    bootstrap: int = 1000,  # draws for the interval; 0: none
     seed: int = 0,
 ) -> dict:                  # n, r@k, median_rank, chance@k, ci95@k
     "The figures of one direction."
     hits = np.stack([ranks.hits(k).numpy() for k in ks], 1)
-    low, high = interval(bootstrap_means(hits, bootstrap, seed))
+    low, high = interval(bootstrap_means(hits, bootstrap, seed)) if bootstrap else ((), ())
     digits = lambda x: round(float(x), 6)
     return {"n": len(hits), **{f"r@{k}": digits(x) for k, x in zip(ks, hits.mean(0))},
             "median_rank": digits(np.median(ranks.rank().numpy())),
@@ -220,7 +220,7 @@ def evaluate_retrieval(
     keys: dict[str, list] | None = None,    # modality -> n_m content keys; a modality left out has no duplicates
     dims: list[int] | None = None,          # Matryoshka dims, None = the full width
     ks: tuple[int, ...] = (1, 5, 10),       # places that count
-    bootstrap: int = 1000,                  # draws for the intervals
+    bootstrap: int = 1000,                  # draws for the intervals; 0: none
     seed: int = 0,
     split: str = "test",                    # only written down
     chunk: int = 128,                       # queries at a time; memory grows with chunk * N
@@ -245,7 +245,7 @@ def retrieval_markdown(
     head = ["query → target", "dim", "N", *(f"R@{k} (95%)" for k in ks), "median rank", "chance R@" + "/".join(ks)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in result["rows"]:
-        recalls = [f"{row[f'r@{k}']:.3f} ({row[f'ci95@{k}'][0]:.2f}–{row[f'ci95@{k}'][1]:.2f})" for k in ks]
+        recalls = [f"{row[f'r@{k}']:.3f}" + (f" ({ci[0]:.2f}–{ci[1]:.2f})" if (ci := row.get(f"ci95@{k}")) else "") for k in ks]
         chance = " / ".join(f"{row[f'chance@{k}']:.3f}" for k in ks)
         lines.append([f"{row['query']} → {row['target']}", str(row["dim"] or "–"), str(row["n"]), *recalls, f"{row['median_rank']:g}", chance])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
@@ -265,7 +265,7 @@ def plot_recall_by_dim(
         style = "--" if frozenset(pair) in colours else "-"
         colour = colours.setdefault(frozenset(pair), f"C{len(colours)}")
         ax.plot(dims, recall, style, color=colour, marker="o", markersize=3, label=" → ".join(pair))
-        ax.fill_between(dims, *zip(*(r[f"ci95@{k}"] for r in rows)), color=colour, alpha=0.1)
+        if f"ci95@{k}" in rows[0]: ax.fill_between(dims, *zip(*(r[f"ci95@{k}"] for r in rows)), color=colour, alpha=0.1)
     ax.axhline(result["rows"][0][f"chance@{k}"], color="grey", linestyle=":", label="chance")
     ax.set(xscale="log", xlabel="Matryoshka dim", ylabel=f"R@{k}", ylim=(0, 1))
     ax.set_xticks(dims, [str(d) for d in dims], minor=False)
