@@ -60,7 +60,7 @@ class MetricsFile(Callback):
     def on_start(self, trainer: Any) -> None:
         super().on_start(trainer)
         step = trainer.progress.step
-        kept = [r for r in read_jsonl(self.path) if r["step"] <= step] if step and self.path.exists() else []
+        kept = [r for r in read_jsonl(self.path) if r["step"] <= step] if self.path.exists() else []
         atomic_write(self.path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def on_log(self, metrics: dict) -> None:
