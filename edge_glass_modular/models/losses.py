@@ -190,7 +190,7 @@ def slope(
 ) -> tuple[Tensor, Tensor]:         # N times the loss of these rows (and of their partners' columns), and its gradient (c, N)
     "Minus the log-probability of the partner, halved, and softmax less one for the partner, halved."
     log_p = p.log_softmax(1)
-    value, g, ways = log_p.diagonal(start).sum(), log_p.exp(), 1
+    value, g, ways = log_p.diagonal(start).sum(), log_p.exp_(), 1
     if columns is not None:
         log_p = (p - columns[0]).sub_(columns[1])
         value, g, ways = value + log_p.diagonal(start).sum(), g.add_(log_p.exp_()), 2
