@@ -9,6 +9,7 @@ __all__ = ['FREE', 'open_run', 'RunStopped', 'run_status', 'embed_split', 'conte
 
 # %% ../nbs/80_runner.ipynb #79769a09
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,7 +27,7 @@ from .evaluation.geometry import geometry
 from .evaluation.retrieval import evaluate_retrieval, retrieval_markdown
 from .models.alignment import MultimodalAlignmentModel
 from .models.cca import start_from_cca
-from .training.callbacks import BestModel, Callback, Checkpointer, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
+from .training.callbacks import Callback, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
 from .training.checkpoints import list_checkpoints, lock_run
 from .training.trainer import SIGTERM, TIME, MultimodalTrainer, on_sigterm
 from .utils.checkpoint import atomic_write, load_safetensors, read_json, write_json
@@ -88,9 +89,9 @@ def run_status(
     try:
         yield facts
     except BaseException as e:
-        if lost_contact(e) and is_distributed(): time.sleep(2)
         if not lost_contact(e) or read_json(out / "status.json")["state"] == "running":
             write(state="stopped" if isinstance(e, (KeyboardInterrupt, RunStopped)) else "failed", error=f"{type(e).__name__}: {e}", rank=rank())
+        if lost_contact(e) and is_distributed(): time.sleep(2)
         raise
     if rank() == 0: write(state="done")
 
@@ -265,7 +266,8 @@ def train(
 
 
 def _leave() -> None:
-    raise RunStopped(f"{SIGTERM}; the same command continues")
+    if sys.exc_info()[0] is None:  # an error that is on its way matters more
+        raise RunStopped(f"{SIGTERM}; the same command continues")
 
 # %% ../nbs/80_runner.ipynb #974d95e1
 def make_trainer(
@@ -277,14 +279,13 @@ def make_trainer(
 ) -> MultimodalTrainer:
     "A trainer with the usual callbacks, at the step where the folder's last run stopped."
     trainer = MultimodalTrainer(config, model, data, evaluate=Lookout(data), out=out, device=str(device))
-    log, t = setup_logger("edge_glass"), config.training
+    log = setup_logger("edge_glass")
     if trainer.resume():
         log.info(f"continuing {out} from step {trainer.progress.step} of {trainer.total_steps}")
     log.info(f"batch: {trainer.layout}")
     chance = next(iter(model.losses.values())).loss.chance(trainer.layout.compared)
-    trainer.callbacks = [MetricsFile(out / "metrics.jsonl"), *trackers(config, out), Curves(out / "curves.png", out / "metrics.jsonl", chance),
-                         CollapseAlarm(chance, after=t.warmup_steps + 200), BestModel(t.select, t.patience),
-                         Checkpointer(t.save_every or t.eval_every or trainer.steps_per_epoch)]
+    trainer.callbacks[:0] = [MetricsFile(out / "metrics.jsonl"), *trackers(config, out), Curves(out / "curves.png", out / "metrics.jsonl", chance),
+                             CollapseAlarm(chance, after=config.training.warmup_steps + 200)]
     return trainer
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ..config import ExperimentConfig
 from ..core import Batch
-from .callbacks import Callback, memory_mb
+from .callbacks import BestModel, Callback, Checkpointer, memory_mb
 from .checkpoints import newest_valid, prune_checkpoints, read_checkpoint, write_checkpoint
 from .optim import EMA, autocast, clip_, global_norm, learning_rate, parameter_groups, part_norms, pick_precision, set_rate
 from .parallel import cached_backward, finish_gradients, mean_backward, put_whole, seed_part, shard_like, whole_tensor, wrap
@@ -76,7 +76,7 @@ class MultimodalTrainer:
         model: nn.Module,                                    # `forward(batch) -> {"loss": ...}`; perhaps `embed`, `contrast`, `losses`, `clamp_()`
         data=None,                                           # `.train_loader()` and `.eval_loader("val", shared=)`; None: as the config says
         evaluate: Callable[[nn.Module], dict] | None = None, # extra validation numbers, called on every process
-        callbacks: list[Callback] = (),
+        callbacks: list[Callback] = (),                      # besides those that keep the best weights, save, and stop when patience ends
         out: str | Path | None = None,                       # folder for checkpoints; None: nothing is written
         device: str = "auto",
     ):
@@ -85,12 +85,13 @@ class MultimodalTrainer:
         self.precision = pick_precision(self.training.precision, self.device)
         self.model = model.to(self.device)
         self.data = data or _default_data(config)
-        self.evaluate_extra, self.callbacks = evaluate, list(callbacks)
-        self.out = Path(out) if out else None
+        self.evaluate_extra, self.out = evaluate, Path(out) if out else None
         self.loader = self.data.train_loader()
         self.steps_per_epoch = _steps_per_epoch(len(self.loader), self.training.accumulation)
         self.total_steps = self.training.max_steps or self.training.epochs * self.steps_per_epoch
-        self.progress, self.log = Progress(), setup_logger("edge_glass")
+        self.progress, self.log, t = Progress(), setup_logger("edge_glass"), self.training
+        self.eval_every = t.eval_every or self.steps_per_epoch
+        self.callbacks = [*callbacks, BestModel(t.select, t.patience), Checkpointer(t.save_every or self.eval_every)]
         self._build()
 
     def _build(self) -> None:
@@ -401,7 +402,7 @@ def _loop(self: MultimodalTrainer, bar, deadline: float, ended: threading.Event)
         if logged:
             self._tell("on_log", record := self._record(metrics, meter))
             bar.set_postfix(loss=record["loss"], samples_per_s=record["samples_per_second"])
-        if p.step % (t.eval_every or self.steps_per_epoch) == 0 or p.step == self.total_steps:
+        if p.step % self.eval_every == 0 or p.step == self.total_steps:
             with meter.paused(): self._tell("on_evaluate", {"step": p.step, "epoch": p.step / self.steps_per_epoch} | self.validate())
         with meter.paused(): self._tell("on_step", p.step)
         bar.update(1)
