@@ -295,7 +295,7 @@ def trackers(
 ) -> list[Callback]:  # one for each of `training.trackers`
     "Where numbers go besides metrics.jsonl."
     make = {"tensorboard": lambda: TensorBoard(out / "tensorboard"),
-            "wandb": lambda: WandB(out / "wandb", config.model_dump(mode="json"), config.name)}
+            "wandb": lambda: WandB(out, config.model_dump(mode="json"), config.name)}
     return [make[name]() for name in config.training.trackers if rank() == 0]
 
 # %% ../nbs/80_runner.ipynb #1601d65a

@@ -129,7 +129,7 @@ def train_step(
     self: MultimodalTrainer,
     group: list[Batch],         # `accumulation` batches
     norms: bool = False,        # the gradient norm of every part of the model, too
-) -> dict[str, Tensor | float]:  # the model's numbers on this process, and "grad_norm" of the whole
+) -> dict[str, Tensor | float]:  # the model's numbers on this process, "lr", and "grad_norm" of the whole
     "Forward, backward and update for one group of batches."
     self.wrapped.train()
     batches = [batch.to(self.device) for batch in group]
@@ -143,10 +143,10 @@ def train_step(
 def _update(self: MultimodalTrainer, batches: list[Batch], norms: bool) -> dict[str, float]:
     "Clip, step, average, and keep temperatures in range."
     self._name_unreached()
-    set_rate(self.optimizer, learning_rate(self.progress.step, self.total_steps, self.training))
+    set_rate(self.optimizer, rate := learning_rate(self.progress.step, self.total_steps, self.training))
     self.scaler.unscale_(self.optimizer)
     norm = global_norm(self.trained.values())
-    found = {"grad_norm": norm.item()} | (part_norms(self.trained.items()) if norms else {})
+    found = {"lr": rate, "grad_norm": norm.item()} | (part_norms(self.trained.items()) if norms else {})
     if norm.isfinite():
         if self.training.grad_clip: clip_(self.trained.values(), self.training.grad_clip, norm)
         self.scaler.step(self.optimizer)
@@ -434,7 +434,7 @@ def _record(self: MultimodalTrainer, metrics: dict, meter: "Meter") -> dict[str,
         speed["tokens_per_second"] = round(sum_over_ranks(float(self.model.num_tokens)) / seconds, 1)
         self.model.num_tokens = 0
     meter.samples = 0
-    return {"step": step, "epoch": step / self.steps_per_epoch, "lr": self.optimizer.param_groups[0]["lr"], "skipped": self.progress.skipped} | speed | memory_mb(self.device) | mean
+    return {"step": step, "epoch": step / self.steps_per_epoch, "skipped": self.progress.skipped} | speed | memory_mb(self.device) | mean
 
 # %% ../../nbs/75_trainer.ipynb #4d4f492d
 class Meter:
