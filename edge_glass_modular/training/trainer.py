@@ -168,7 +168,8 @@ def _skip(self: MultimodalTrainer, batches: list[Batch]) -> None:
     ids = [id for part in gather_objects([id for batch in batches for id in batch.ids]) for id in part]
     if p.skipped_in_a_row < limit:
         some = f"{', '.join(ids[:6])}{' ...' if len(ids) > 6 else ''}"
-        return self.log.warning(f"step {p.step + 1}: the gradient is not finite, the step is passed over; samples {some}")
+        if rank() == 0: self.log.warning(f"step {p.step + 1}: the gradient is not finite, the step is passed over; samples {some}")
+        return
     raise ValueError(f"the gradient was not finite in {limit} steps in a row (training.max_skipped), the last over the samples {', '.join(ids)}; "
                      "lower training.lr, use training.precision=fp32, or look at these samples")
 
@@ -311,7 +312,7 @@ def _load(self: MultimodalTrainer, tensors: dict[str, dict[str, Tensor]], state:
     self.progress, self._saved = Progress(**state["progress"]), state["progress"]["step"]
 
 # %% ../../nbs/75_trainer.ipynb #875a7e54
-GRACE_SECONDS = 15   # from SIGTERM to the end of the step; torchrun kills after 30
+GRACE_SECONDS = 10   # from SIGTERM to the end of the step; torchrun kills after 30
 AGAIN_SECONDS = 3    # a cluster signals every process, and torchrun hands its own on: that is one wish, not two
 EXIT_STOPPED = 75    # exit code of a run that was stopped and can be continued (EX_TEMPFAIL of sysexits.h)
 TIME, SIGTERM = "time limit", "SIGTERM"

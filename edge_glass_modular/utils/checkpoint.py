@@ -4,14 +4,12 @@
 
 # %% auto #0
 __all__ = ['atomic_path', 'atomic_write', 'write_json', 'read_json', 'append_jsonl', 'read_jsonl', 'tensors_sha256',
-           'save_safetensors', 'load_safetensors', 'save_state', 'load_state', 'rng_state', 'set_rng_state']
+           'safetensors_pieces', 'save_safetensors', 'load_safetensors']
 
 # %% ../../nbs/05_checkpoint.ipynb #c34fa014
 import hashlib
-import io
 import json
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 # %% ../../nbs/05_checkpoint.ipynb #5e32eb5c
@@ -161,6 +158,29 @@ def tensors_sha256(
     return digest.hexdigest()
 
 # %% ../../nbs/05_checkpoint.ipynb #920c48c1
+_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32",
+           torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64"}
+
+
+def safetensors_pieces(
+    tensors: dict[str, Tensor],
+    metadata: dict[str, str] | None = None,
+) -> Iterator:  # header and data, as pieces of memory
+    "A safetensors file, piece by piece; equal content gives equal bytes."
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))  # wide ones first, so that all are aligned
+    header, end = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}, 0
+    for name, x in ordered:
+        if x.dtype not in _DTYPES:
+            raise ValueError(f"tensor {name!r} is {x.dtype}; files of weights hold {', '.join(_DTYPES.values())}: convert it first")
+        start, end = end, end + x.numel() * x.element_size()
+        header[name] = {"dtype": _DTYPES[x.dtype], "shape": list(x.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for _, x in ordered:
+        yield x.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+# %% ../../nbs/05_checkpoint.ipynb #2461767c
 def save_safetensors(
     path: str | Path,
     tensors: dict[str, Tensor],  # any device; tensors that share memory are written apart
@@ -168,9 +188,10 @@ def save_safetensors(
 ) -> str:  # the SHA-256 of the content
     "Write weights in one step, with their hash in the header."
     metadata = {k: str(v) for k, v in (metadata or {}).items()}
-    own = {k: x.detach().to("cpu", copy=True).contiguous() for k, x in tensors.items()}
+    own = {k: x.detach().cpu().contiguous() for k, x in tensors.items()}
     digest = tensors_sha256(own, metadata)
-    atomic_write(path, save(own, {**metadata, "sha256": digest}))
+    with atomic_path(path) as part, open(part, "wb") as file:
+        file.writelines(safetensors_pieces(own, metadata | {"sha256": digest}))
     return digest
 
 # %% ../../nbs/05_checkpoint.ipynb #7736ff27
@@ -191,51 +212,3 @@ def load_safetensors(
     if (found := tensors_sha256(tensors, metadata)) != said:
         raise ValueError(f"{path} is damaged: its header promises sha256 {said[:12]}.., its content has {found[:12]}..; use an older checkpoint")
     return {name: x.to(device) for name, x in tensors.items()}, metadata
-
-# %% ../../nbs/05_checkpoint.ipynb #3f4cc986
-_FOOTER = b"\nsha256:"
-
-
-def save_state(
-    path: str | Path,
-    state: dict,  # nested dicts, lists, tuples, numbers, text and tensors
-) -> None:
-    "Write an optimizer's, scheduler's or loader's state in one step."
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
-    atomic_write(path, data + _FOOTER + hashlib.sha256(data).hexdigest().encode())
-
-# %% ../../nbs/05_checkpoint.ipynb #bba5348c
-def load_state(
-    path: str | Path,
-    device: str = "cpu",
-) -> dict:
-    "Read what `save_state` wrote, and check its hash."
-    content = _existing(path).read_bytes()
-    data, footer, said = content[:-72], content[-72:-64], content[-64:]
-    if footer != _FOOTER:
-        raise ValueError(f"{path} was cut short, or was not written by save_state; use an older checkpoint")
-    if hashlib.sha256(data).hexdigest().encode() != said:
-        raise ValueError(f"{path} is damaged: its content does not have the sha256 that its last line promises; use an older checkpoint")
-    return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-
-# %% ../../nbs/05_checkpoint.ipynb #9f36ed1a
-def rng_state() -> dict:  # fits into `save_state`
-    "The state of every generator that `seed_everything` seeds."
-    name, keys, *rest = np.random.get_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"python": random.getstate(), "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
-            "torch": torch.get_rng_state(), "cuda": cuda}
-
-
-def set_rng_state(
-    state: dict,  # from `rng_state`
-) -> None:
-    "Continue every generator where `rng_state` found it; GPUs only if their number is the same."
-    name, keys, *rest = state["numpy"]
-    random.setstate(state["python"])
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
-    torch.set_rng_state(state["torch"].cpu())
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
