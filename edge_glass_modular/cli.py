@@ -59,7 +59,7 @@ def train(
     try:
         result = record(runner.train)(settings, out, fresh, device, seconds)  # torchrun shows what a process recorded
     except runner.RunStopped as e:
-        if os.environ.get("RANK", "0") == "0": print(f"edge-glass: {e}", file=sys.stderr)
+        if not e.together or os.environ.get("RANK", "0") == "0": print(f"edge-glass: {e}", file=sys.stderr)
         raise typer.Exit(75)
     except RuntimeError as e:
         if not lost_contact(e): raise

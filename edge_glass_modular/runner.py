@@ -77,6 +77,14 @@ def _free_name(out: Path) -> Path:
 class RunStopped(Exception):
     "The run was stopped before its end, and can be continued."
 
+    def __init__(
+        self,
+        reason: str,
+        together: bool = False,  # every process says the same
+    ):
+        super().__init__(reason)
+        self.together = together
+
 
 @contextmanager
 def run_status(
@@ -258,7 +266,7 @@ def train(
         p = trainer.progress
         status |= {"step": p.step, "skipped_steps": p.skipped, "batch": str(trainer.layout), "parameters": vars(count_parameters(model))}
         if reason in (TIME, SIGTERM):
-            raise RunStopped(f"{reason}: stopped and saved after step {p.step} of {trainer.total_steps}; the same command continues")
+            raise RunStopped(f"{reason}: stopped and saved after step {p.step} of {trainer.total_steps}; the same command continues", together=True)
         result = finish(data, out, device)
     del trainer
     end_distributed()
