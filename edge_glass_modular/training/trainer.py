@@ -232,8 +232,9 @@ def save_best(self: MultimodalTrainer) -> None:
 
 @patch
 def _whole(self: MultimodalTrainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    "Full tensors for the process that writes; all must ask, since shards come from all."
-    return {k: whole_tensor(x) if self.training.parallel == "fsdp" or rank() == 0 else x for k, x in tensors.items()}
+    "Full tensors for the process that writes; all must ask for the same one at a time, since shards come from all."
+    asked = self.training.parallel == "fsdp" or rank() == 0
+    return {k: whole_tensor(tensors[k]) if asked else tensors[k] for k in sorted(tensors)}  # sorted: a loaded state has another order on each
 
 # %% ../../nbs/75_trainer.ipynb #26d9aef4
 @patch
