@@ -173,11 +173,18 @@ def memory_mb(
     device: torch.device,
 ) -> dict[str, float]:  # "memory/rss_mb", and "memory/cuda_mb" on a GPU; 2**20 bytes
     "The most memory this process has held so far."
-    unit = 1 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes there, kilobytes elsewhere
-    found = {"memory/rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)}
+    found = {"memory/rss_mb": round(_peak_bytes() / 2**20, 1)}
     if device.type == "cuda":
         found["memory/cuda_mb"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     return found
+
+
+def _peak_bytes() -> int:
+    "Linux says it for this program alone; ru_maxrss also counts what the process was before it became this program."
+    try:
+        return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 2**10
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 # %% ../../nbs/70_callbacks.ipynb #4de65b24
 class Tracker(Callback):
