@@ -53,6 +53,7 @@ def train(
     from torch.distributed.elastic.multiprocessing.errors import record
 
     from edge_glass_modular import runner
+    from edge_glass_modular.training.trainer import EXIT_STOPPED
     from edge_glass_modular.utils.distributed import lost_contact
 
     out = out or Path("runs") / settings.name
@@ -60,7 +61,7 @@ def train(
         result = record(runner.train)(settings, out, fresh, device, seconds)  # torchrun shows what a process recorded
     except runner.RunStopped as e:
         if not e.together or os.environ.get("RANK", "0") == "0": print(f"edge-glass: {e}", file=sys.stderr)
-        raise typer.Exit(75)
+        raise typer.Exit(EXIT_STOPPED)
     except RuntimeError as e:
         if not lost_contact(e): raise
         print(f"edge-glass: process {os.environ.get('RANK', 0)} lost contact with another one, whose own message is the one to read ({str(e).splitlines()[0][:200]})", file=sys.stderr)

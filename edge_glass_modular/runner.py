@@ -30,7 +30,7 @@ from .models.cca import start_from_cca
 from .training.callbacks import Callback, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
 from .training.checkpoints import list_checkpoints, lock_run
 from .training.trainer import SIGTERM, TIME, MultimodalTrainer, on_sigterm
-from .utils.checkpoint import atomic_write, load_safetensors, read_json, write_json
+from .utils.checkpoint import atomic_write, load_safetensors, read_json, read_jsonl, write_json
 from .utils.distributed import barrier, end_distributed, gather_objects, init_distributed, is_distributed, lost_contact, rank, world_size
 from .utils.logging import setup_logger
 
@@ -165,6 +165,7 @@ class Lookout:
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         embeddings, rows = embed_split(model, self.data, "val")
+        if rank() > 0: return {}  # the trainer takes what rank 0 says
         table = score(self.data, "val", embeddings, rows, [model.config.projector.dim], bootstrap=0)["rows"]
         recall = {f"val_r@1/{r['query']}-{r['target']}": r["r@1"] for r in table}
         return {"val_recall": sum(recall.values()) / len(recall)} | recall | geometry(embeddings, rows)
@@ -258,7 +259,7 @@ def train(
     deadline = time.monotonic() + (float("inf") if max_seconds is None else max_seconds)
     device, out = init_distributed(device, config.training.timeout_seconds), Path(out or Path("runs") / config.name)
     if rank() == 0: open_run(config, out, fresh)
-    with lock_run(out) if rank() == 0 else nullcontext(), run_status(out) as status, on_sigterm(_leave):
+    with lock_run(out) if rank() == 0 else nullcontext(), run_status(out) as status, on_sigterm(_leave, config.training.timeout_seconds):
         barrier()
         model, data = prepare(config, device)
         trainer = make_trainer(config, model, data, out, device)
@@ -290,11 +291,20 @@ def make_trainer(
     log = setup_logger("edge_glass")
     if trainer.resume():
         log.info(f"continuing {out} from step {trainer.progress.step} of {trainer.total_steps}")
+    elif rank() == 0:
+        _refuse_restart(out, trainer.save_every)
     log.info(f"batch: {trainer.layout}")
     chance = next(iter(model.losses.values())).loss.chance(trainer.layout.compared)
     trainer.callbacks[:0] = [MetricsFile(out / "metrics.jsonl"), *trackers(config, out), Curves(out / "curves.png", out / "metrics.jsonl", chance),
                              CollapseAlarm(chance, after=config.training.warmup_steps + 200)]
     return trainer
+
+
+def _refuse_restart(out: Path, save_every: int) -> None:
+    "A run that got further than its first checkpoint, and has none, has lost them: that is not a new run."
+    records = read_jsonl(out / "metrics.jsonl") if (out / "metrics.jsonl").exists() else []
+    if (last := max((r["step"] for r in records), default=0)) > save_every:
+        raise ValueError(f"{out} tells of {last} steps, and its checkpoints are gone; restore {out}/checkpoints from a copy, or start anew with --fresh")
 
 
 def trackers(

@@ -5,6 +5,8 @@
 The notebook is executed by papermill with these parameters; its cells stay as they are (default parameters, so that everybody can run it
 in a minute), only their outputs are replaced. The header of the notebook names the command.
 """
+import base64
+import io
 import json
 import os
 import sys
@@ -15,6 +17,16 @@ import papermill
 import yaml
 from nbdev.clean import nbdev_clean
 from papermill.inspection import inspect_notebook
+from PIL import Image
+
+
+def light(output: dict) -> dict:
+    "The same output, its PNG with a palette of 256 colours: a quarter of the bytes, and nothing that a reader of curves would miss."
+    if png := output.get("data", {}).get("image/png"):
+        small = io.BytesIO()
+        Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+        output["data"]["image/png"] = min(base64.b64encode(small.getvalue()).decode(), png, key=len)
+    return output
 
 
 def fill(path: Path, parameters: dict) -> None:
@@ -30,7 +42,7 @@ def fill(path: Path, parameters: dict) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell["execution_count"] = done[cell["id"]]["execution_count"]
-            cell["outputs"] = [o for o in done[cell["id"]]["outputs"] if o.get("name") != "stderr"]  # progress is not a result
+            cell["outputs"] = [light(o) for o in done[cell["id"]]["outputs"] if o.get("name") != "stderr"]  # progress is not a result
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     nbdev_clean(str(path))  # counters and the like, as everywhere
 

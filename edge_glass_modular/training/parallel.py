@@ -91,7 +91,7 @@ def cached_backward(
         last = i == len(batches) - 1
         seed(i)
         with exchange(wrapped, last):
-            with autocast(): through = wrapped(batch, known, direct + _touched(model) if last else None)
+            with autocast(): through = wrapped(batch, known, direct if last else None)
             through.backward()
     return {k: v.detach() for k, v in out.items()}
 
@@ -104,11 +104,6 @@ def _cached(loss: Tensor, leaves: list[dict[str, Tensor]], losses: nn.Module) ->
     known = iter(torch.zeros_like(x) if g is None else g for x, g in zip(flat, found))
     return ([{m: next(known) for m in part} for part in leaves],
             [(p, g) for p, g in zip(own, found[len(flat):]) if g is not None])
-
-
-def _touched(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    "What earlier parts gave a gradient, with a zero: DDP exchanges only what the last backward pass reaches."
-    return [(p, torch.zeros_like(p)) for p in model.parameters() if p.grad is not None and not isinstance(p, DTensor)]
 
 # %% ../../nbs/73_parallel.ipynb #5b366155
 def mean_backward(
