@@ -284,6 +284,7 @@ class LossConfig(Section):
     kind: Literal["infonce", "siglip"] = Field("infonce", description="softmax over the batch (CLIP), or a sigmoid for each pair (SigLIP)")
     temperature: float = Field(0.07, gt=0, description="at the start; where not given, SigLIP starts at its paper's 0.1")
     learn_temperature: bool = Field(True, description="let it change in training")
+    weight: float = Field(1.0, ge=0, description="beside a decoder's loss; 0: the decoder alone is trained")
     max_scale: float = Field(100.0, gt=0, description="upper bound of 1 / temperature")
     pair_weights: dict[str, float] = Field({}, description="weight of a pair in the loss, by name, such as vision-text; 1 where not given")
 
@@ -307,8 +308,9 @@ class FusionConfig(Section):
     "How several input modalities become one prefix for the decoder."
     kind: Literal["concat", "cross_attention", "gated"] = Field("concat", description="side by side, attending to each other, or weighed")
     dim: int = Field(512, ge=1, description="width")
-    layers: int = Field(2, ge=1, description="fusion layers")
+    layers: int = Field(2, ge=1, description="cross_attention: fusion layers")
     heads: int = Field(8, ge=1, description="attention heads; must divide dim")
+    num_tokens: int = Field(16, ge=1, description="gated: tokens that each modality is read into before they are weighed")
     modality_dropout: float = Field(0.0, ge=0, lt=1, description="how often a modality is left out in training")
 
     def problems(self):
@@ -332,7 +334,6 @@ class TRMConfig(Section):
     num_inner: int = Field(6, ge=1, description="n: updates of z before one of y")
     num_deep: int = Field(3, ge=1, description="T: recursions, the last of them with gradient")
     num_supervision: int = Field(16, ge=1, description="N_sup: supervised steps a batch")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights; 0: none")
     vocab_size: int = Field(16384, ge=16, description="of its own byte-level BPE")
 
     def problems(self):
@@ -346,6 +347,8 @@ class DecoderConfig(Section):
     model: str | None = Field(None, min_length=1, description="scratch, a Hub id, a zoo id or a local folder; trm: null")
     lora: LoRAConfig | None = Field(None, description="train low-rank updates; null: the language model stays as it is")
     quantization: Literal["none", "8bit", "4bit"] = Field("none", description="of the frozen weights")
+    gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them: less memory, about a third more time")
+    inputs: a_list(Literal["vision", "audio", "text"]) | None = Field(None, description="modalities that it reads; null: all but text; []: none, a control")
     max_length: int = Field(256, ge=2, description="tokens of text in training; longer texts are cut")
     max_new_tokens: int = Field(64, ge=1, description="tokens of a generated text")
     prompt: str = Field("Describe what you see and hear.", description="instruction before a caption")
@@ -375,6 +378,7 @@ class ScenesConfig(Section):
     num_val: int = Field(500, ge=1, description="validation scenes")
     num_test: int = Field(500, ge=1, description="test scenes")
     seed: int = Field(0, ge=0, description="another seed, other scenes")
+    questions: int = Field(4, ge=1, description="stage instruction: questions of a sample, drawn anew each epoch")
 
 # %% ../nbs/01_config.ipynb #2ee73d78
 def expand_path(
@@ -508,6 +512,12 @@ class ExperimentConfig(Section):
         "The modalities that have an encoder."
         return tuple(m for m in MODALITIES if getattr(self.encoders, m))
 
+    @property
+    def decoder_inputs(self) -> tuple[str, ...]:
+        "The modalities that the decoder reads: all but text where `decoder.inputs` does not say."
+        asked = self.decoder.inputs if self.decoder else []
+        return tuple(m for m in MODALITIES if (m != "text" and m in self.modalities if asked is None else m in asked))
+
     def problems(self):
         for rule in (_width_problems, _pair_problems, _decoder_problems, _data_problems):
             yield from rule(self)
@@ -534,11 +544,19 @@ def _pair_problems(config: ExperimentConfig) -> Iterator[Finding]:
 
 # %% ../nbs/01_config.ipynb #df06aa11
 def _decoder_problems(config: ExperimentConfig) -> Iterator[Finding]:
-    inputs = [m for m in config.modalities if m != "text"]
-    if config.training.stage != "alignment" and config.decoder is None:
-        yield ("training.stage", "decoder"), f"{config.training.stage} needs a decoder; add one, or use stage alignment"
-    if config.decoder and len(inputs) > 1 and config.fusion is None:
+    inputs, stage = config.decoder_inputs, config.training.stage
+    if stage != "alignment" and config.decoder is None:
+        yield ("training.stage", "decoder"), f"{stage} needs a decoder; add one, or use stage alignment"
+    if len(inputs) > 1 and config.fusion is None:
         yield ("fusion", "decoder"), f"a decoder that reads {' and '.join(inputs)} needs a fusion; write 'fusion: {{}}' for the default"
+    if lacking := [m for m in inputs if m not in config.modalities]:
+        yield ("decoder.inputs", "encoders"), f"there is no {lacking[0]} encoder here; there is {', '.join(config.modalities)}"
+    if stage == "captioning" and "text" in inputs:
+        yield ("decoder.inputs", "training.stage"), "the caption would stand in the prefix that it is to be written from; leave text out, or use stage instruction"
+    if stage == "captioning" and config.loss.weight and config.training.batch_size < 2:
+        yield ("training.batch_size", "loss.weight"), "a contrastive loss needs a batch of 2 or more; raise it, or set loss.weight 0"
+    if config.decoder and config.decoder.quantization != "none" and config.training.parallel == "fsdp":
+        yield ("training.parallel", "decoder.quantization"), "quantised weights cannot be cut into shards; use ddp, or quantization none"
 
 
 def _data_problems(config: ExperimentConfig) -> Iterator[Finding]:
