@@ -43,9 +43,10 @@ class MultimodalAlignmentModel(nn.Module):
         self._transforms = None
         self.num_tokens = 0  # of encoders, seen in training; whoever measures speed sets it back
 
-    def tokens(self, batch: Batch) -> dict[str, Tokens]:
-        "Resampled tokens of each modality in the batch, with the raw embedding `(B_m, D)` as `pooled`."
-        live = {m: x if isinstance(x, Tokens) else self.encoders[m](x) for m, x in batch.inputs.items()}
+    def tokens(self, batch: Batch, modalities: Iterable[str] | None = None) -> dict[str, Tokens]:
+        "Resampled tokens of each modality in the batch, or of those that are asked for, with the raw embedding `(B_m, D)` as `pooled`."
+        wanted = self.modalities if modalities is None else modalities
+        live = {m: x if isinstance(x, Tokens) else self.encoders[m](x) for m, x in batch.inputs.items() if m in wanted}
         if self.training and torch.is_grad_enabled():
             self.num_tokens += sum(t.mask.sum() for t in live.values())
         return {m: self.heads[m](t) for m, t in live.items()}
@@ -216,6 +217,16 @@ def save_pretrained(
 
 # %% ../../nbs/50_alignment.ipynb #c6e3122f
 @patch(cls_method=True)
+def from_files(
+    cls: MultimodalAlignmentModel,
+    config: ExperimentConfig,
+    folder: Path,                  # with what else `save_pretrained` wrote
+) -> MultimodalAlignmentModel:     # its weights still to be read
+    "A new model of a saved config."
+    return cls(config)
+
+
+@patch(cls_method=True)
 def from_pretrained(
     cls: MultimodalAlignmentModel,
     folder: str | Path,                 # written by `save_pretrained`, or a run folder that holds `best/`
@@ -225,7 +236,7 @@ def from_pretrained(
     folder = folder / "best" if (folder / "best" / "config.yaml").exists() else folder
     if not (folder / "config.yaml").exists():
         raise FileNotFoundError(f"{folder} holds no saved model: config.yaml is missing; give a run folder or what save_pretrained wrote")
-    model = cls(load_config(folder / "config.yaml"))
+    model = cls.from_files(load_config(folder / "config.yaml"), folder)
     state, _ = load_safetensors(folder / "model.safetensors")
     differ = sorted(set(state) ^ set(model.saved_state()))
     if differ:
