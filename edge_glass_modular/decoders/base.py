@@ -95,6 +95,14 @@ class Decoder(nn.Module):
         super().__init__()
         self.config, self.prefix_dim = config, prefix_dim
 
+    @classmethod
+    def learn_vocabulary(
+        cls,
+        texts: Iterator[str],   # of the training conversations
+        config: DecoderConfig,
+    ) -> str | None:            # JSON, handed to every decoder of the run; None: it needs none
+        "A vocabulary made from the training texts."
+
     def forward(
         self,
         prefix: Tokens,             # (B, N, prefix_dim); N may be 0
