@@ -486,6 +486,7 @@ class EvaluationConfig(Section):
     ks: a_list(int) = Field([1, 5, 10], min_length=1, description="the k of recall at k, ascending")
     bootstrap: int = Field(1000, ge=0, description="resamples for the confidence interval; 0: none")
     batch_size: int | None = Field(None, ge=1, description="samples embedded at once; null: training.batch_size")
+    num_texts: int = Field(200, ge=1, description="samples that a decoder describes or answers for")
 
     def problems(self):
         if self.ks[0] < 1 or any(b <= a for a, b in zip(self.ks, self.ks[1:])):
