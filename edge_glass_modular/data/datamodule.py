@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['READ_ERRORS', 'Collate', 'Mixture', 'BatchSampler', 'stand_in', 'read_samples', 'Guarded', 'Faults', 'Parcel',
-           'Packer', 'Loader', 'train_loader', 'eval_loader', 'MixtureDataset', 'SampleCache', 'cache_inputs',
-           'open_dataset', 'DataModule', 'Counted']
+           'Packer', 'Loader', 'train_loader', 'differs', 'eval_loader', 'MixtureDataset', 'SampleCache',
+           'cache_inputs', 'task_of', 'open_dataset', 'DataModule', 'Counted']
 
 # %% ../../nbs/18_datamodule.ipynb #41e9c0ae
 import ctypes
@@ -185,6 +185,7 @@ def _read_whole(dataset: Dataset, i: int) -> dict[str, Any]:
     "A sample of a dataset that makes it in one piece; nothing but its name where that fails."
     try: return dataset[i]
     except READ_ERRORS as e:
+        i = i[0] if isinstance(i, tuple) else i
         name = dataset.id(i) if hasattr(dataset, "id") else f"sample {i}"
         return {"id": name, "faults": ((name, str(e)),)}
 
@@ -407,8 +408,15 @@ def train_loader(
     **order,               # `mixture`, `buckets`, `lengths`, see `BatchSampler`
 ) -> Loader:               # of `Batch`; call `.set_epoch(e)` before each epoch
     "Shuffled full batches, this rank's share of each."
-    sampler = BatchSampler(len(dataset), batch_size, seed, rank(), world_size(), draw=getattr(dataset, "num_captions", 1) > 1, **order)
+    sampler = BatchSampler(len(dataset), batch_size, seed, rank(), world_size(), draw=differs(dataset), **order)
     return Loader(dataset, Collate(transforms), sampler, num_workers)
+
+
+def differs(
+    dataset: Dataset,
+) -> bool:
+    "Whether samples differ from epoch to epoch: captions take turns, or questions are drawn anew."
+    return getattr(dataset, "num_captions", 1) > 1 or getattr(dataset, "draws", False)
 
 
 def eval_loader(
@@ -431,7 +439,7 @@ class MixtureDataset(Dataset):
     ):
         self.parts, sizes = list(parts), tuple(len(p) for p in parts)
         self.mixture = Mixture(sizes, tuple(weights or sizes))
-        self.num_captions = max(getattr(p, "num_captions", 1) for p in self.parts)
+        self.num_captions, self.task = max(getattr(p, "num_captions", 1) for p in self.parts), getattr(self.parts[0], "task", None)
         self._ends = np.cumsum(sizes)
 
     def __len__(self) -> int:
@@ -459,6 +467,11 @@ class MixtureDataset(Dataset):
         "The caption of one sample."
         part, n = self.place(i)
         return part.caption(n)
+
+    def turns(self, i: int, draw: int | None = None) -> list[dict[str, Any]]:
+        "The conversation that the target of one sample is made of."
+        part, n = self.place(i)
+        return part.turns(n, draw)
 
 # %% ../../nbs/18_datamodule.ipynb #ced8e1cc
 @patch
@@ -489,13 +502,14 @@ class SampleCache(Dataset):
     ):
         if len(source) != len(samples):
             raise ValueError(f"{len(samples)} samples were cached of a dataset of {len(source)}; cache all of them")
-        self.source, self.samples = source, samples
+        self.source, self.samples, self.draws = source, samples, getattr(source, "draws", False)
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, i: int) -> dict:
-        return self.samples[i]
+    def __getitem__(self, i: int | tuple[int, int]) -> dict:
+        if not isinstance(i, tuple): return self.samples[i]
+        return self.samples[i[0]] | {"target": self.source.transforms["target"](self.source.turns(*i))}
 
     def keys(self, modality: str) -> list[str]:
         "Content keys of the source, see the datasets."
@@ -508,6 +522,10 @@ class SampleCache(Dataset):
     def caption(self, i: int) -> str:
         "The caption of one sample."
         return self.source.caption(i)
+
+    def turns(self, i: int, draw: int | None = None) -> list[dict]:
+        "The conversation that the target of one sample is made of."
+        return self.source.turns(i, draw)
 
 # %% ../../nbs/18_datamodule.ipynb #801f1671
 def cache_inputs(
@@ -525,34 +543,44 @@ def cache_inputs(
     return SampleCache(dataset, samples)
 
 # %% ../../nbs/18_datamodule.ipynb #3b9acec5
+def task_of(
+    config: ExperimentConfig,
+    transforms: dict[str, Callable],
+) -> datasets.Task | None:  # None: no decoder is trained, or nothing makes its targets
+    "What the decoder of a config learns; a control that reads nothing is given the samples of one that reads all."
+    if config.training.stage == "alignment" or "target" not in transforms: return None
+    inputs = config.decoder_inputs or tuple(m for m in config.modalities if m != "text")
+    return datasets.Task(config.training.stage, inputs, config.decoder.prompt, config.data.scenes.questions)
+
+# %% ../../nbs/18_datamodule.ipynb #a9228089
 def open_dataset(
     config: ExperimentConfig,
     split: str,                       # train, val or test
     transforms: dict[str, Callable],
 ) -> Dataset:
     "What `data.source` names."
-    data, modalities = config.data, tuple(m for m in MODALITIES if m in transforms)
+    data, modalities, task = config.data, tuple(m for m in MODALITIES if m in transforms), task_of(config, transforms)
     if data.source == "scenes":
         return scenes.ScenesDataset(split=split, num_samples=getattr(data.scenes, f"num_{split}"), seed=data.scenes.seed,
-                                    transforms=transforms, modalities=modalities)
+                                    transforms=transforms, modalities=modalities, task=task)
     kinds = {("vision", "text"): datasets.ImageTextDataset, ("audio", "text"): datasets.AudioTextDataset}
     kind = kinds.get(modalities, datasets.TriModalDataset)
     if data.source == "parquet":
         from edge_glass_modular.data.streaming import StreamingDataset
-        return StreamingDataset(str(expand_path(data.parquet)), split, transforms, kind)
-    if data.source == "manifest": return kind(data.manifest_path(), transforms, split)
+        return StreamingDataset(str(expand_path(data.parquet)), split, transforms, kind, task)
+    if data.source == "manifest": return kind(data.manifest_path(), transforms, split, task)
     parts = [(expand_path(p.manifest), p.weight) for p in data.mixture]
     if split != "train": parts = [p for p in parts if len(datasets.open_manifest(p[0], split))] or parts
-    return MixtureDataset([kind(path, transforms, split) for path, _ in parts], [weight for _, weight in parts])
+    return MixtureDataset([kind(path, transforms, split, task) for path, _ in parts], [weight for _, weight in parts])
 
-# %% ../../nbs/18_datamodule.ipynb #a9228089
+# %% ../../nbs/18_datamodule.ipynb #f05b5d5a
 class DataModule:
     "The datasets that a config names, and loaders over them."
 
     def __init__(
         self,
         config: ExperimentConfig,
-        transforms: dict[str, Callable],  # from `build_transforms(config)`
+        transforms: dict[str, Callable],  # from `build_transforms(config)`; `target` from the decoder, where one is trained
     ):
         self.config, self.transforms = config, transforms
         self._sources: dict[str, Dataset] = {}   # as opened
@@ -642,7 +670,7 @@ def train_loader(self: DataModule) -> Loader | Counted:
     data, size, seed, dataset = self.config.data, self.config.training.batch_size, self.config.seed, self.dataset("train")
     if data.source == "parquet": return self._stream("train", size, train=True, rank=rank(), world_size=world_size())
     sampler = BatchSampler(len(dataset), size, seed, rank(), world_size(), self.mixture(), data.buckets,
-                           self.lengths() if data.buckets else None, draw=getattr(dataset, "num_captions", 1) > 1)
+                           self.lengths() if data.buckets else None, draw=differs(dataset))
     return Loader(dataset, Collate(self.transforms), sampler, self._workers(), data.max_bad)
 
 @patch

@@ -6,13 +6,14 @@
 __all__ = ['SPLITS', 'ROLES', 'ROW_KEYS', 'CONTENTS', 'ENTRY', 'Row', 'path_problem', 'turns_problem', 'row_problem',
            'row_from_json', 'write_manifest', 'LazyRows', 'open_manifest', 'read_manifest', 'image_problem',
            'audio_problem', 'row_files', 'ManifestReport', 'validate_manifest', 'normalise_caption', 'file_key',
-           'linked_keys', 'RowReader', 'ManifestRows', 'ManifestDataset', 'ImageTextDataset', 'AudioTextDataset',
-           'TriModalDataset', 'InstructionDataset']
+           'linked_keys', 'Task', 'RowReader', 'ManifestRows', 'ManifestDataset', 'ImageTextDataset',
+           'AudioTextDataset', 'TriModalDataset', 'InstructionDataset']
 
 # %% ../../nbs/11_datasets.ipynb #5e18cf67
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import unicodedata
@@ -203,7 +204,7 @@ def _scan(
         yield line, row
 
 # %% ../../nbs/11_datasets.ipynb #ab6a9c23
-CONTENTS = {"vision": 1, "audio": 2, "text": 4, "turns": 8}  # bits of `held`; turns: some of them by the assistant
+CONTENTS = {"vision": 1, "audio": 2, "text": 4, "turns": 8, "crowded": 16}  # bits of `held`
 ENTRY = np.dtype([("start", "i8"), ("stop", "i8"), ("key", "i8"), ("split", "u1"), ("held", "u1"), ("texts", "u2"),
                   ("characters", "u4"), ("seconds", "f4")])  # key: hash of the id; characters: of the longest caption
 
@@ -226,8 +227,9 @@ def _facts(record: Any) -> tuple[int, int, int, int, int, float]:
     if not _plainly_good(record): record = row_from_json(record).to_json()
     get = record.get
     texts = dict.fromkeys([*([] if get("caption") is None else [get("caption")]), *get("captions", [])])
-    answered = any(turn["role"] == "assistant" for turn in get("turns", []))
-    held = (get("image") is not None) + 2 * (get("audio") is not None) + 4 * bool(texts) + 8 * answered
+    turns, files = get("turns", []), lambda kind: sum(holder.get(kind) is not None for holder in (record, *turns))
+    held = (get("image") is not None) + 2 * (get("audio") is not None) + 4 * bool(texts)
+    if turns: held += 8 * any(turn["role"] == "assistant" for turn in turns) + 16 * (max(files("image"), files("audio")) > 1)
     seconds = s if type(s := get("seconds")) in (int, float) and 0 < s < 1e9 else np.nan
     return hash(get("id")), SPLITS.index(get("split", "train")), held, len(texts), max(map(len, texts), default=0), seconds
 
@@ -410,6 +412,15 @@ def linked_keys(
     return [names.setdefault(find(k), k) for k in firsts]
 
 # %% ../../nbs/11_datasets.ipynb #307c2de0
+@dataclass(frozen=True)
+class Task:
+    "What a decoder learns to write about a sample."
+    stage: str               # captioning: its caption; instruction: the answers of its conversation
+    inputs: tuple[str, ...]  # modalities to describe; a caption needs one of them
+    prompt: str = ""         # captioning: what the caption answers
+    questions: int = 1       # instruction, where questions are drawn: how many of a sample, at most
+
+# %% ../../nbs/11_datasets.ipynb #598a220d
 class RowReader:
     "From a row to a sample; the first half of every dataset below."
     modalities: tuple[str, ...] = MODALITIES
@@ -418,28 +429,44 @@ class RowReader:
         self,
         folder: str | Path,                                # where the manifest's files are
         transforms: Mapping[str, Callable] | None = None,  # modality -> raw to tensors; None hands out raw samples
+        task: Task | None = None,                          # what `target` is; None: none
     ):
-        self.folder, self.transforms, self._hashes = Path(folder), transforms, {}
+        self.folder, self.transforms, self.task, self._hashes = Path(folder), transforms, task, {}
         if transforms is not None: self.modalities = tuple(m for m in self.modalities if m in transforms)
 
     @classmethod
-    def reader(cls, folder: str | Path, transforms: Mapping[str, Callable] | None = None) -> "RowReader":
+    def reader(cls, folder: str | Path, transforms: Mapping[str, Callable] | None = None, task: Task | None = None) -> "RowReader":
         "What this kind of dataset makes of rows, without any rows."
         made = cls.__new__(cls)
-        RowReader.__init__(made, folder, transforms)
+        RowReader.__init__(made, folder, transforms, task)
         return made
 
+    @property
+    def talks(self) -> bool:
+        "Whether conversations are what is learned."
+        return self.task is not None and self.task.stage == "instruction"
+
     def usable(self, held: np.ndarray) -> np.ndarray:
-        "Which rows, given the `held` bits of each, have something to align: two modalities or more."
-        return sum((held & CONTENTS[m] > 0).astype(int) for m in self.modalities) >= 2
+        "Which rows, given the `held` bits of each, are enough for the task; without one, those with two modalities or more to align."
+        has = lambda *what: held & sum(CONTENTS[w] for w in what) > 0
+        if self.talks: return has("turns") & ~has("crowded")
+        if self.task: return has("text") & has(*self.task.inputs)
+        return sum(has(m).astype(int) for m in self.modalities) >= 2
 
-    def contents(self, row: Row, modality: str) -> list[Path | str]:
-        "What a row holds of a modality: files, or texts."
-        if modality == "text": return row.texts
-        value = getattr(row, {"vision": "image", "audio": "audio"}[modality])
-        return [] if value is None else [self.folder / value]
+# %% ../../nbs/11_datasets.ipynb #5b09c4ef
+@patch
+def contents(self: RowReader, row: Row, modality: str) -> list[Path | str]:
+    "What a row holds of a modality: files, or texts."
+    if modality == "text": return [] if self.talks and _told(row) else row.texts
+    kind = {"vision": "image", "audio": "audio"}[modality]
+    return [self.folder / f for k, f in (row_files(row) if self.talks else [(kind, getattr(row, kind))]) if f and k == kind]
 
-# %% ../../nbs/11_datasets.ipynb #598a220d
+def _told(row: Row) -> bool:
+    "Whether an answer of a conversation is a caption of the sample."
+    answers = {normalise_caption(turn.get("text", "")) for turn in row.turns if turn["role"] == "assistant"}
+    return any(normalise_caption(text) in answers for text in row.texts)
+
+# %% ../../nbs/11_datasets.ipynb #163cd833
 @patch
 def caption_of(self: RowReader, row: Row) -> str | None:
     "What a row shows or says."
@@ -449,7 +476,14 @@ def caption_of(self: RowReader, row: Row) -> str | None:
 def raw_row(self: RowReader, row: Row, turn: int = 0) -> dict[str, Any]:
     "A sample before transforms: paths and strings; of several captions the one whose turn it is."
     found = {m: self.contents(row, m) for m in self.modalities}
-    return {"id": row.id, **{m: values[turn % len(values)] for m, values in found.items() if values}}
+    target = {"target": self.turns_of(row, turn)} if self.task else {}
+    return {"id": row.id, **{m: values[turn % len(values)] for m, values in found.items() if values}, **target}
+
+@patch
+def turns_of(self: RowReader, row: Row, turn: int = 0) -> list[dict[str, str]]:
+    "The conversation of a row, as roles and texts; captions are the answer to the prompt, and take turns."
+    if self.talks: return [{"role": t["role"], "text": t.get("text", "")} for t in row.turns]
+    return [{"role": "user", "text": self.task.prompt}, {"role": "assistant", "text": row.texts[turn % len(row.texts)]}]
 
 @patch
 def prepare(self: RowReader, raw: dict[str, Any], apply: Callable[[str, Any], Any]) -> dict[str, Any]:
@@ -477,12 +511,14 @@ class ManifestRows(RowReader):
         metadata_path: str | Path,                         # the manifest
         transforms: Mapping[str, Callable] | None = None,  # modality -> raw to tensors; None hands out raw samples
         split: str | None = None,                          # train, val, test; None takes all
+        task: Task | None = None,                          # what `target` is; None: none
     ):
         self.path = Path(metadata_path).expanduser()
-        super().__init__(self.path.parent, transforms)
+        super().__init__(self.path.parent, transforms, task)
         rows = open_manifest(self.path, split)
         self.rows = rows.where(self.usable(rows.table["held"]))
         self.skipped = len(rows) - len(self.rows)
+        self.log_crowded(self.path, rows.table["held"])
         if len(self.rows): return
         read = f"{len(rows)} rows{f' of split {split!r}' if split else ''}"
         raise ValueError(f"{self.path} has no sample for {type(self).__name__} among its {read}; it needs {self.needs} in one row")
@@ -490,7 +526,15 @@ class ManifestRows(RowReader):
     @property
     def needs(self) -> str:
         "What a row must hold, in words."
+        if self.talks: return "turns, some by the assistant, and no second picture or recording,"
+        if self.task: return f"a caption and {' or '.join(self.task.inputs)}"
         return f"two of {', '.join(self.modalities)}" if len(self.modalities) > 2 else " and ".join(self.modalities)
+
+@patch
+def log_crowded(self: RowReader, where: str | Path, held: np.ndarray) -> None:
+    "One line on the conversations that are left out for holding too much."
+    if self.talks and (n := int((held & CONTENTS["crowded"] > 0).sum())):
+        logging.getLogger("edge_glass").warning(f"{where}: {n} of {len(held)} samples are left out: more than one picture or recording in a conversation")
 
 # %% ../../nbs/11_datasets.ipynb #04f2540e
 class ManifestDataset(ManifestRows):
@@ -522,6 +566,10 @@ class ManifestDataset(ManifestRows):
         "What sample `i` shows or says."
         return self.caption_of(self.rows[i])
 
+    def turns(self, i: int, draw: int | None = None) -> list[dict[str, Any]]:
+        "The conversation that `target` is made of, with the first caption, or with the one that is drawn."
+        return self.turns_of(self.rows[i], 0 if draw is None else i + draw)
+
     def keys(self, modality: str) -> list[str]:
         "Content of every sample, see `keys_of`."
         return self.keys_of(self.rows, modality)
@@ -534,8 +582,9 @@ def _seconds(path: Path) -> float:
 
 @patch
 def lengths(self: ManifestDataset) -> np.ndarray:  # (N,) float32
-    "A cheap length of every sample: seconds of sound where the dataset has audio, else characters of the longest caption."
+    "A cheap length of every sample: characters of a conversation; else seconds of sound where the dataset has audio; else characters of the longest caption."
     table = self.rows.table
+    if self.talks: return np.array([sum(len(turn["text"]) for turn in self.turns(i)) for i in range(len(self))], "f4")
     if "audio" not in self.modalities: return table["characters"].astype("f4")
     heard = table["held"] & CONTENTS["audio"] > 0
     unknown = np.flatnonzero(heard & np.isnan(table["seconds"]))
@@ -565,7 +614,7 @@ class InstructionDataset(ManifestDataset):
         "Which rows have an answer to learn from."
         return held & CONTENTS["turns"] > 0
 
-    def turns(self, row: Row) -> list[dict[str, Any]]:
+    def turns_of(self, row: Row, turn: int = 0) -> list[dict[str, Any]]:
         "Each turn: role, text, and what else of it is used, as paths."
         first = next((turn for turn in row.turns if turn["role"] == "user"), None)
         return [self._turn(({"image": row.image, "audio": row.audio} if turn is first else {}) | turn) for turn in row.turns]
@@ -575,9 +624,9 @@ class InstructionDataset(ManifestDataset):
         return {"role": turn["role"], "text": turn.get("text", ""), **{m: self.folder / f for m, f in files.items() if f}}
 
     def contents(self, row: Row, modality: str) -> list[Path | str]:
-        return [turn[modality] for turn in self.turns(row) if turn.get(modality)]
+        return [turn[modality] for turn in self.turns_of(row) if turn.get(modality)]
 
-    def raw_row(self, row: Row, turn: int = 0) -> dict[str, Any]: return {"id": row.id, "turns": self.turns(row)}
+    def raw_row(self, row: Row, turn: int = 0) -> dict[str, Any]: return {"id": row.id, "turns": self.turns_of(row)}
 
     def prepare(self, raw: dict[str, Any], apply: Callable[[str, Any], Any]) -> dict[str, Any]:
         made = lambda turn: {k: new for k, v in turn.items() if (new := v if k in ("role", "text") else apply(k, v)) is not None}
@@ -588,7 +637,7 @@ class InstructionDataset(ManifestDataset):
 
     def caption_of(self, row: Row) -> str:
         "The last answer."
-        return [turn["text"] for turn in self.turns(row) if turn["role"] == "assistant"][-1]
+        return [turn["text"] for turn in self.turns_of(row) if turn["role"] == "assistant"][-1]
 
     def lengths(self) -> np.ndarray:
         "Characters of all turns."

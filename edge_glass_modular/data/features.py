@@ -10,7 +10,7 @@ __all__ = ['store_identity', 'input_digests', 'plan_blocks', 'encode_inputs', 'f
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -174,28 +174,31 @@ class FeatureDataset(Dataset):
         source: Dataset,
         stores: dict[str, Store],                              # modality -> its store, filled
         digests: dict[str, Sequence[bytes | str | None]],      # modality -> from `input_digests` of the source
+        target: Callable | None = None,                        # makes `target`, where the source has a task
     ):
-        self.source, self.stores, n = source, stores, len(source)
+        self.source, self.stores, self.target, n = source, stores, target, len(source)
         places = {m: stores[m].find([d if isinstance(d, bytes) else b"" for d in digests[m]]) for m in stores}
         why = {m: [d if isinstance(d, str) else stores[m].bad.get(d) for d in digests[m]] for m in stores}
         self.faults = {(k % n, m): reason for m in stores for k, reason in enumerate(why[m]) if reason}
         if absent := [(m, k % n) for m in stores for k in np.flatnonzero(places[m] < 0).tolist() if digests[m][k] is not None and not why[m][k]]:
             raise ValueError(f"{len(absent)} inputs are in no store ({absent[0][0]} of sample {absent[0][1]}); fill the store first (`edge-glass features build`)")
         drawn = {m: p.reshape(-1, n) for m, p in places.items()}  # (draws, n)
-        self.index = np.flatnonzero(sum((p >= 0).all(0).astype(int) for p in drawn.values()) >= min(2, len(stores)))
+        faulty = np.isin(np.arange(n), [i for i, _ in self.faults])
+        self.index = np.flatnonzero(~faulty if target else sum((p >= 0).all(0).astype(int) for p in drawn.values()) >= min(2, len(stores)))
         self.places = {m: p[:, self.index] for m, p in drawn.items()}
-        self.num_captions = getattr(source, "num_captions", 1)
+        self.num_captions, self.draws = getattr(source, "num_captions", 1), getattr(source, "draws", False)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitems__(self, items: list[int] | list[tuple[int, int]]) -> Batch:
-        "A whole batch at once, of indices or of (index, draw of a caption); a loader asks for it by this name."
+        "A whole batch at once, of indices or of (index, draw of a caption or of questions); a loader asks for it by this name."
         index, draw = np.array([i if isinstance(i, tuple) else (i, 0) for i in items]).T
         at = {m: p[draw % len(p), index] for m, p in self.places.items()}
         rows = {m: np.flatnonzero(p >= 0) for m, p in at.items()}
         inputs = {m: self.stores[m].read(at[m][rows[m]]) for m in at if len(rows[m])}
-        return Batch(self.ids(index), inputs, {m: torch.from_numpy(rows[m]) for m in inputs})
+        batch = Batch(self.ids(index), inputs, {m: torch.from_numpy(rows[m]) for m in inputs})
+        return self._aim(batch, items) if self.target else batch
 
     def __getitem__(self, i: int | tuple[int, int]) -> dict[str, Any]:
         batch = self.__getitems__([i])
@@ -208,6 +211,15 @@ def ids(self: FeatureDataset, indices: np.ndarray) -> list[str]:
     if not hasattr(self, "_ids"):
         self._ids = [_sample_id(self.source, i) for i in self.index.tolist()]
     return [self._ids[i] for i in indices.tolist()]
+
+
+@patch
+def _aim(self: FeatureDataset, batch: Batch, items: list[int] | list[tuple[int, int]]) -> Batch:
+    "The batch with its targets; one that cannot be made is a fault of its sample."
+    made = [_try(self.target, self.turns(*(i if isinstance(i, tuple) else (i,)))) for i in items]
+    good = [n for n, x in enumerate(made) if not isinstance(x, str)]
+    if good: batch.inputs["target"], batch.rows["target"] = self.target.collate([made[n] for n in good]), torch.tensor(good)
+    return replace(batch, faults=tuple((batch.ids[n], x) for n, x in enumerate(made) if isinstance(x, str)))
 
 
 @patch
@@ -235,6 +247,13 @@ def caption(self: FeatureDataset, i: int) -> str | None:
     return self.source.caption(int(self.index[i]))
 
 
+@patch
+def turns(self: FeatureDataset, i: int, draw: int | None = None) -> list[dict[str, Any]]:
+    "The conversation that `target` is made of."
+    i = int(self.index[i])
+    return self.source.turns(i) if draw is None else self.source.turns(i, draw)
+
+
 def _sample_id(source: Dataset, i: int) -> str:
     "An id without making the sample, where the source can tell it."
     return source.rows[i].id if hasattr(source, "rows") else source.id(i) if hasattr(source, "id") else source.raw(i)["id"]
@@ -258,7 +277,7 @@ def store_features(
     for m, encoder in encoders.items():
         stores[m] = open_store(root, store_identity(m, encoder, transforms[m], dtype))
         fill_store(stores[m], dataset, digests[m], m, encoder, transforms[m], batch_size, num_workers, shard_rows, f"{desc}: {m}")
-    kept = FeatureDataset(dataset, stores, digests)
+    kept = FeatureDataset(dataset, stores, digests, transforms.get("target") if getattr(dataset, "task", None) else None)
     _complain(kept, max_bad)
     return kept
 

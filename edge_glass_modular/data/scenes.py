@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'SHAPES', 'RELATIONS', 'OPPOSITE', 'SPLITS', 'SAMPLE_RATE', 'ASSETS', 'ARM', 'OUTLINES', 'Meaning',
-           'TEMPOS', 'PITCHES', 'SceneObject', 'Scene', 'with_article', 'scene_caption', 'around', 'distance',
+           'TEMPOS', 'PITCHES', 'ORDERS', 'SceneObject', 'Scene', 'with_article', 'scene_caption', 'around', 'distance',
            'draw_scene', 'told_otherwise', 'split_of', 'meanings', 'named_rng', 'place_scene', 'sample_scene', 'voices',
            'recorded_words', 'spoken_words', 'stretch', 'spoken_word', 'speak', 'speak_caption', 'scene_questions',
-           'plural', 'scene_words', 'ScenesDataset', 'write_scenes']
+           'plural', 'conversation', 'scene_words', 'ScenesDataset', 'write_scenes']
 
 # %% ../../nbs/12_scenes.ipynb #e0abbb1c
 import functools
@@ -26,7 +26,7 @@ from fastcore.basics import patch
 from PIL import Image
 
 from ..core import MODALITIES
-from .datasets import write_manifest
+from .datasets import Task, write_manifest
 
 # %% ../../nbs/12_scenes.ipynb #77390da8
 COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 225, 50), "green": (40, 150, 60), "blue": (40, 80, 220),
@@ -309,6 +309,22 @@ def plural(shape: str) -> str:
     "'stars', 'crosses'."
     return shape + ("es" if shape.endswith("s") else "s")
 
+# %% ../../nbs/12_scenes.ipynb #e9b3e3f5
+ORDERS = (("count", "colour", "colour", "is"), ("shape", "shape", "is"), ("what",), ("where",))
+
+
+def conversation(
+    scene: Scene,
+    num: int,                  # questions, at most
+    rng: np.random.Generator,
+) -> list[dict[str, str]]:     # of `scene_questions`, one at least
+    "Questions of which none gives away the answer of a later one."
+    order, questions = ORDERS[rng.integers(len(ORDERS))], scene_questions(scene)
+    kinds = [order[k] for k in sorted(rng.permutation(len(order))[:num])]
+    shuffled = [questions[k] for k in rng.permutation(len(questions))]
+    asked = [[q for q in shuffled if q["kind"] == kind][:kinds.count(kind)] for kind in dict.fromkeys(kinds)]
+    return [q for same in asked for q in same] or shuffled[:1]
+
 # %% ../../nbs/12_scenes.ipynb #42c7cdde
 def scene_words() -> list[str]:
     "Every word of captions, questions and answers."
@@ -327,10 +343,12 @@ class ScenesDataset:
         transforms: dict[str, Callable] | None = None,  # modality -> transform; None: items hold the raw sample
         modalities: tuple[str, ...] = MODALITIES,
         size: int = 64,                                 # S, pixels a side
+        task: Task | None = None,                       # what `target` is; None: none
     ):
         if split not in SPLITS:
             raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
-        self.split, self.num_samples, self.seed, self.size = split, num_samples, seed, size
+        self.split, self.num_samples, self.seed, self.size, self.task = split, num_samples, seed, size, task
+        self.draws = task is not None and task.stage == "instruction"  # whether a sample holds something new each epoch
         self.transforms, self.modalities = transforms, tuple(m for m in MODALITIES if m in modalities and m in (transforms or MODALITIES))
 
     def __len__(self) -> int:
@@ -366,16 +384,31 @@ def content(
 
 
 @patch
-def raw(self: ScenesDataset, index: int) -> dict[str, Any]:  # id, the modalities, questions
+def raw(self: ScenesDataset, index: int, draw: int | None = None) -> dict[str, Any]:  # id, the modalities, questions; with a task target
     "A whole sample before any transform."
-    return {"id": self.id(index), **{m: self.content(index, m) for m in self.modalities}, "questions": scene_questions(self.scene(index))}
+    target = {"target": self.turns(index, draw)} if self.task else {}
+    return {"id": self.id(index), **{m: self.content(index, m) for m in self.modalities}, "questions": scene_questions(self.scene(index)), **target}
+
+
+@patch
+def turns(
+    self: ScenesDataset,
+    index: int,
+    draw: int | None = None,  # other questions for each; None: those of 0
+) -> list[dict[str, str]]:    # role, text
+    "The conversation that `target` is made of: the caption, or questions, as the task says."
+    rng = named_rng(self.seed, self.split, "questions", index, draw or 0)
+    told = conversation(self.scene(index), self.task.questions, rng) if self.draws else [{"question": self.task.prompt, "answer": self.caption(index)}]
+    return [{"role": role, "text": q[key]} for q in told for role, key in (("user", "question"), ("assistant", "answer"))]
 
 # %% ../../nbs/12_scenes.ipynb #2879b40c
 @patch
-def __getitem__(self: ScenesDataset, index: int) -> dict[str, Any]:
+def __getitem__(self: ScenesDataset, index: int | tuple[int, int]) -> dict[str, Any]:
+    index, draw = index if isinstance(index, tuple) else (index, None)
     if self.transforms is None:
-        return self.raw(index)
-    return {"id": self.id(index), **{m: self.transforms[m](self.content(index, m)) for m in self.modalities}}
+        return self.raw(index, draw)
+    target = {"target": self.transforms["target"](self.turns(index, draw))} if self.task else {}
+    return {"id": self.id(index), **{m: self.transforms[m](self.content(index, m)) for m in self.modalities}, **target}
 
 
 @patch

@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..core import Batch
 from .datasets import (
-    SPLITS, ManifestDataset, Row, TriModalDataset, file_key, open_manifest, row_files, row_from_json)
+    SPLITS, ManifestDataset, Row, Task, TriModalDataset, file_key, open_manifest, row_files, row_from_json)
 from ..utils.checkpoint import atomic_path, read_json, write_json
 
 # %% ../../nbs/16_streaming.ipynb #e01c7bf1
@@ -139,7 +139,7 @@ def open_bytes(
 
 # %% ../../nbs/16_streaming.ipynb #65619c94
 class StreamingDataset:
-    "Samples out of shards: what `kind(manifest, transforms, split)` gives, without the manifest and its files."
+    "Samples out of shards: what `kind(manifest, transforms, split, task)` gives, without the manifest and its files."
 
     def __init__(
         self,
@@ -147,9 +147,10 @@ class StreamingDataset:
         split: str,                                        # train, val, test
         transforms: Mapping[str, Callable] | None = None,  # modality -> raw to tensors; None hands out raw samples
         kind: type[ManifestDataset] = TriModalDataset,     # whose samples
+        task: Task | None = None,                          # what `target` is; None: none
     ):
         self.source, self.split, self.files = str(source), split, shard_files(source, split)
-        self.reader = kind.reader("", transforms)
+        self.reader, self.task = kind.reader("", transforms, task), task
         tables = [_columns(file, "held") for file in self.files]
         self.parts = [(f, g, len(groups)) for f, groups in enumerate(tables) for g in range(len(groups))]  # file, group in it, groups in it
         held = [table["held"].to_numpy() for groups in tables for table in groups]
@@ -159,6 +160,7 @@ class StreamingDataset:
         self.counts = np.array([len(u) for u in self.usable])
         self.ends = np.cumsum(self.counts)
         self.skipped = sum(map(len, held)) - len(self)
+        self.reader.log_crowded(source, np.concatenate(held))
         self._last: tuple[int, list[dict]] = (-1, [])
         if not len(self): raise ValueError(f"{source} has no sample for {kind.__name__} among its {self.skipped} rows of split {split!r}")
 
@@ -233,6 +235,11 @@ def raw(self: StreamingDataset, i: int, draw: int | None = None) -> dict[str, An
 def caption(self: StreamingDataset, i: int) -> str | None:
     "What sample `i` shows or says."
     return self.reader.caption_of(self.row(i))
+
+@patch
+def turns(self: StreamingDataset, i: int, draw: int | None = None) -> list[dict[str, Any]]:
+    "The conversation that `target` is made of."
+    return self.reader.turns_of(self.row(i), 0 if draw is None else i + draw)
 
 @patch
 def keys(self: StreamingDataset, modality: str) -> list[str]:
