@@ -545,10 +545,9 @@ def cache_inputs(
 # %% ../../nbs/18_datamodule.ipynb #3b9acec5
 def task_of(
     config: ExperimentConfig,
-    transforms: dict[str, Callable],
-) -> datasets.Task | None:  # None: no decoder is trained, or nothing makes its targets
+) -> datasets.Task | None:  # None: no decoder is trained
     "What the decoder of a config learns; a control that reads nothing is given the samples of one that reads all."
-    if config.training.stage == "alignment" or "target" not in transforms: return None
+    if config.training.stage == "alignment": return None
     inputs = config.decoder_inputs or tuple(m for m in config.modalities if m != "text")
     return datasets.Task(config.training.stage, inputs, config.decoder.prompt, config.data.scenes.questions)
 
@@ -559,7 +558,7 @@ def open_dataset(
     transforms: dict[str, Callable],
 ) -> Dataset:
     "What `data.source` names."
-    data, modalities, task = config.data, tuple(m for m in MODALITIES if m in transforms), task_of(config, transforms)
+    data, modalities, task = config.data, tuple(m for m in MODALITIES if m in transforms), task_of(config)
     if data.source == "scenes":
         return scenes.ScenesDataset(split=split, num_samples=getattr(data.scenes, f"num_{split}"), seed=data.scenes.seed,
                                     transforms=transforms, modalities=modalities, task=task)

@@ -227,7 +227,7 @@ def _facts(record: Any) -> tuple[int, int, int, int, int, float]:
     if not _plainly_good(record): record = row_from_json(record).to_json()
     get = record.get
     texts = dict.fromkeys([*([] if get("caption") is None else [get("caption")]), *get("captions", [])])
-    turns, files = get("turns", []), lambda kind: sum(holder.get(kind) is not None for holder in (record, *turns))
+    turns, files = get("turns", []), lambda kind: len({holder[kind] for holder in (record, *turns) if kind in holder})
     held = (get("image") is not None) + 2 * (get("audio") is not None) + 4 * bool(texts)
     if turns: held += 8 * any(turn["role"] == "assistant" for turn in turns) + 16 * (max(files("image"), files("audio")) > 1)
     seconds = s if type(s := get("seconds")) in (int, float) and 0 < s < 1e9 else np.nan
@@ -420,6 +420,11 @@ class Task:
     prompt: str = ""         # captioning: what the caption answers
     questions: int = 1       # instruction, where questions are drawn: how many of a sample, at most
 
+    @property
+    def talks(self) -> bool:
+        "Whether conversations are what is learned."
+        return self.stage == "instruction"
+
 # %% ../../nbs/11_datasets.ipynb #598a220d
 class RowReader:
     "From a row to a sample; the first half of every dataset below."
@@ -429,7 +434,7 @@ class RowReader:
         self,
         folder: str | Path,                                # where the manifest's files are
         transforms: Mapping[str, Callable] | None = None,  # modality -> raw to tensors; None hands out raw samples
-        task: Task | None = None,                          # what `target` is; None: none
+        task: Task | None = None,                          # what the transform `target` is given; None: nothing
     ):
         self.folder, self.transforms, self.task, self._hashes = Path(folder), transforms, task, {}
         if transforms is not None: self.modalities = tuple(m for m in self.modalities if m in transforms)
@@ -444,7 +449,7 @@ class RowReader:
     @property
     def talks(self) -> bool:
         "Whether conversations are what is learned."
-        return self.task is not None and self.task.stage == "instruction"
+        return self.task is not None and self.task.talks
 
     def usable(self, held: np.ndarray) -> np.ndarray:
         "Which rows, given the `held` bits of each, are enough for the task; without one, those with two modalities or more to align."
@@ -476,7 +481,7 @@ def caption_of(self: RowReader, row: Row) -> str | None:
 def raw_row(self: RowReader, row: Row, turn: int = 0) -> dict[str, Any]:
     "A sample before transforms: paths and strings; of several captions the one whose turn it is."
     found = {m: self.contents(row, m) for m in self.modalities}
-    target = {"target": self.turns_of(row, turn)} if self.task else {}
+    target = {"target": self.turns_of(row, turn)} if self.task and "target" in (self.transforms or ["target"]) else {}
     return {"id": row.id, **{m: values[turn % len(values)] for m, values in found.items() if values}, **target}
 
 @patch

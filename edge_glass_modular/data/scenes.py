@@ -348,7 +348,7 @@ class ScenesDataset:
         if split not in SPLITS:
             raise ValueError(f"split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
         self.split, self.num_samples, self.seed, self.size, self.task = split, num_samples, seed, size, task
-        self.draws = task is not None and task.stage == "instruction"  # whether a sample holds something new each epoch
+        self.draws = task is not None and task.talks and "target" in (transforms or ())  # whether a sample holds something new each epoch
         self.transforms, self.modalities = transforms, tuple(m for m in MODALITIES if m in modalities and m in (transforms or MODALITIES))
 
     def __len__(self) -> int:
@@ -386,7 +386,7 @@ def content(
 @patch
 def raw(self: ScenesDataset, index: int, draw: int | None = None) -> dict[str, Any]:  # id, the modalities, questions; with a task target
     "A whole sample before any transform."
-    target = {"target": self.turns(index, draw)} if self.task else {}
+    target = {"target": self.turns(index, draw)} if self.task and "target" in (self.transforms or ["target"]) else {}
     return {"id": self.id(index), **{m: self.content(index, m) for m in self.modalities}, "questions": scene_questions(self.scene(index)), **target}
 
 
@@ -398,7 +398,7 @@ def turns(
 ) -> list[dict[str, str]]:    # role, text
     "The conversation that `target` is made of: the caption, or questions, as the task says."
     rng = named_rng(self.seed, self.split, "questions", index, draw or 0)
-    told = conversation(self.scene(index), self.task.questions, rng) if self.draws else [{"question": self.task.prompt, "answer": self.caption(index)}]
+    told = conversation(self.scene(index), self.task.questions, rng) if self.task.talks else [{"question": self.task.prompt, "answer": self.caption(index)}]
     return [{"role": role, "text": q[key]} for q in told for role, key in (("user", "question"), ("assistant", "answer"))]
 
 # %% ../../nbs/12_scenes.ipynb #2879b40c
@@ -407,7 +407,7 @@ def __getitem__(self: ScenesDataset, index: int | tuple[int, int]) -> dict[str, 
     index, draw = index if isinstance(index, tuple) else (index, None)
     if self.transforms is None:
         return self.raw(index, draw)
-    target = {"target": self.transforms["target"](self.turns(index, draw))} if self.task else {}
+    target = {"target": self.transforms["target"](self.turns(index, draw))} if self.task and "target" in self.transforms else {}
     return {"id": self.id(index), **{m: self.transforms[m](self.content(index, m)) for m in self.modalities}, **target}
 
 
