@@ -104,7 +104,7 @@ def scene_meaning(
     caption: str,
 ) -> tuple[str | None, ...]:  # the five of ATTRIBUTES; None where it does not say
     "What a caption says of a scene."
-    before, relation, behind = (re.split(rf"\b({'|'.join(OPPOSITE)})\b", words(caption), maxsplit=1) + [None, ""])[:3]
+    before, relation, behind = (re.split(rf"\b({'|'.join(OPPOSITE)})\b", words(caption)) + [None, ""])[:3]
     first = lambda side, known: next((w for w in side.split() if w in known), None)
     return first(before, COLOURS), first(before, SHAPES), relation, first(behind, COLOURS), first(behind, SHAPES)
 
