@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'config_app', 'models_app', 'features_app', 'Overrides', 'Device', 'Tiny', 'Split', 'StoreFolder', 'train',
-           'evaluate', 'data', 'validate', 'shards', 'features_build', 'features_info', 'features_verify',
-           'features_prune', 'models_list', 'models_pull', 'config_show', 'config_validate', 'config_schema', 'doctor',
-           'main']
+           'evaluate', 'generate', 'merge', 'data', 'validate', 'shards', 'features_build', 'features_info',
+           'features_verify', 'features_prune', 'models_list', 'models_pull', 'config_show', 'config_validate',
+           'config_schema', 'doctor', 'main']
 
 # %% ../nbs/81_cli.ipynb #d5612787
 import os
@@ -86,24 +86,27 @@ def _seconds(text: "str | None") -> "float | None":
 # %% ../nbs/81_cli.ipynb #e96f01b9
 def _show_result(out: Path, result: dict) -> None:
     "The retrieval table at full width, and where everything is."
+    from edge_glass_modular.evaluation.captioning import caption_markdown
     from edge_glass_modular.evaluation.retrieval import retrieval_markdown
     from edge_glass_modular.utils.checkpoint import read_json
 
-    full = max(row["dim"] for row in result["rows"])
-    print("\n" + retrieval_markdown(result | {"rows": [row for row in result["rows"] if row["dim"] == full]}))
+    if result["rows"]:
+        full = max(row["dim"] for row in result["rows"])
+        print("\n" + retrieval_markdown(result | {"rows": [row for row in result["rows"] if row["dim"] == full]}))
+    if "texts" in result: print("\n" + caption_markdown(result["texts"]))
     status = read_json(out / "status.json")
     print(f"\n{status['parameters']['trainable']:,} trained parameters, {status['step']} steps, {status['seconds']:.0f} s in all. "
-          f"Everything is in {out}/: retrieval.md (every Matryoshka dim), curves.png, best/.")
+          f"Everything is in {out}/: {'captions.md, ' if 'texts' in result else ''}retrieval.md (every Matryoshka dim), curves.png, best/.")
 
 # %% ../nbs/81_cli.ipynb #d6ad9e27
 def _dry_run(settings, device: str) -> None:
     "Build data and model, and say what a run would do."
+    from edge_glass_modular import runner
     from edge_glass_modular.data.datamodule import DataModule
-    from edge_glass_modular.models.alignment import MultimodalAlignmentModel
     from edge_glass_modular.utils.distributed import pick_device
 
     device = pick_device(device)
-    model = MultimodalAlignmentModel(settings)
+    model, _ = runner.assemble(settings)
     open_only = settings.model_copy(update={"data": settings.data.model_copy(update={"cache": "none"})})
     data = DataModule(open_only, model.transforms)
     sizes = {split: len(data.dataset(split)) for split in ("train", "val", settings.evaluation.split)}
@@ -129,6 +132,42 @@ def evaluate(
     from edge_glass_modular.evaluation.retrieval import retrieval_markdown
 
     print(retrieval_markdown(runner.evaluate_run(run, split, manifest, device)))
+
+# %% ../nbs/81_cli.ipynb #8bbeed8c
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or what `save_pretrained` or `merge` wrote.")],
+    image: Annotated[Optional[Path], typer.Option(help="A picture.")] = None,
+    audio: Annotated[Optional[Path], typer.Option(help="A recording.")] = None,
+    text: Annotated[Optional[str], typer.Option(help="A text, where the decoder reads text.")] = None,
+    prompt: Annotated[Optional[str], typer.Option(help="A question or an instruction. Default: the config's.")] = None,
+    max_new_tokens: Annotated[Optional[int], typer.Option(help="Default: the config's.")] = None,
+    temperature: Annotated[float, typer.Option(help="0: always the likeliest token.")] = 0.0,
+    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens that together have this probability.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
+    device: Device = "auto",
+) -> None:
+    "Describe a picture or a recording, or answer a question about it."
+    from edge_glass_modular.models.generation import MultimodalGenerator, load_model
+    from edge_glass_modular.utils.distributed import pick_device
+
+    model = load_model(run)
+    if not isinstance(model, MultimodalGenerator):
+        raise ValueError(f"{run} was trained for alignment and has no decoder; train one with training.stage captioning, such as configs/trimodal_trm.yaml")
+    pieces = model.to(pick_device(device)).stream(image, audio, text, prompt, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    for piece in pieces: print(piece, end="", flush=True)
+    print()
+
+# %% ../nbs/81_cli.ipynb #801a4229
+@app.command()
+def merge(
+    run: Annotated[Path, typer.Argument(help="A run folder whose decoder was trained with LoRA.")],
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+) -> None:
+    "Add the low-rank updates to the language model: a plain model, which `generate` and transformers read."
+    from edge_glass_modular.models.generation import merge as merge_run
+
+    print(f"written: {merge_run(run, out)}, with the plain language model in {out / 'language_model'}")
 
 # %% ../nbs/81_cli.ipynb #bdde34cd
 @app.command()

@@ -311,15 +311,16 @@ class CollapseAlarm(Callback):
         after: int,             # steps that a healthy run may take to leave it
         margin: float = 0.05,   # relative distance from chance that counts as having left
         logger=None,
+        key: str = "loss",      # which number is the contrastive loss
     ):
-        self.chance, self.after, self.margin = chance, after, margin
+        self.chance, self.after, self.margin, self.key = chance, after, margin, key
         self.logger = logger or setup_logger("edge_glass")
         self.best, self.warned = math.inf, False
 
     def on_log(self, metrics: dict) -> None:
-        self.best = min(self.best, metrics["loss"])
+        self.best = min(self.best, metrics[self.key])
         if self.best > self.chance * (1 - self.margin):
-            self._warn(metrics["step"], f"the loss is {metrics['loss']:.3f}, chance is {self.chance:.3f}")
+            self._warn(metrics["step"], f"the loss is {metrics[self.key]:.3f}, chance is {self.chance:.3f}")
 
     def on_evaluate(self, metrics: dict) -> None:
         alike = [f"{k.split('/')[1]} {v:.3f}" for k, v in metrics.items() if k.startswith("mean_cosine/") and v > 0.95]
