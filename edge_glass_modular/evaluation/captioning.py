@@ -33,7 +33,7 @@ def check_captions(
 ) -> None:
     "Refuse what would silently give a wrong figure."
     if not generated or len(generated) != len(references):
-        raise ValueError(f"{len(generated)} texts and {len(references)} lists of references; give one list for each text, and one text at least")
+        raise ValueError(f"{len(generated)} texts and {len(references)} lists of references; give a list for each, and one text at least")
     for i, refs in enumerate(references):
         if isinstance(refs, str) or not refs or not all(map(words, refs)):
             raise ValueError(f"references[{i}] is {refs!r}; give a list of captions, none of them empty")
@@ -227,9 +227,10 @@ def _row(
 ) -> dict:
     "One line of a report, in plain numbers."
     number = lambda x: round(float(x), 6)
-    return {"figure": figure, "n": n, "value": number(value), "ci95": None if ci95 is None else [number(x) for x in ci95], "chance": number(chance)}
+    spread = None if ci95 is None else [number(x) for x in ci95]
+    return {"figure": figure, "n": n, "value": number(value), "ci95": spread, "chance": number(chance)}
 
-
+# %% ../../nbs/61_captioning.ipynb #cb83cddb
 def text_rows(
     generated: Sequence[str],
     references: Sequence[Sequence[str]],
@@ -266,13 +267,14 @@ def caption_report(
         ci95 = interval(bootstrap_means(right, seed=seed)).T
         rows += [_row(f"scene: {name}", len(right), *row) for name, *row in zip(SCENE_FIGURES, right.mean(0), chance, ci95)]
     for k in [key[2:] for key in retrieval or {} if key.startswith("r@")]:
-        rows.append(_row(f"picture found, R@{k}", retrieval["n"], retrieval[f"r@{k}"], retrieval[f"chance@{k}"], retrieval.get(f"ci95@{k}")))
+        at_k = (retrieval[f"r@{k}"], retrieval[f"chance@{k}"], retrieval.get(f"ci95@{k}"))
+        rows.append(_row(f"picture found, R@{k}", retrieval["n"], *at_k))
     if gap:
         rows.append(_row("nll, another's prefix less own", gap["n"], gap["gap"], 0, gap["ci95"]))
     counted = {"bleu": bleu(generated, references)[1]} if "BLEU-4" in figures else {}
     return {"n": len(generated), "rows": rows, **counted, "retrieval": retrieval, "loss_gap": gap}
 
-
+# %% ../../nbs/61_captioning.ipynb #4cd8794f
 def caption_markdown(
     report: dict,  # from `caption_report`
 ) -> str:

@@ -76,9 +76,10 @@ def check_inputs(
         if m not in known:
             raise ValueError(f"{m} tokens for a fusion of {', '.join(known)}; give it a width for {m}, or leave them out")
         if m not in rows or len(rows[m]) != len(x.tokens):
-            raise ValueError(f"{len(x.tokens)} samples of {m} and {len(rows[m]) if m in rows else 'no'} rows; say in rows['{m}'] which sample each belongs to")
+            given = len(rows[m]) if m in rows else "no"
+            raise ValueError(f"{len(x.tokens)} samples of {m} and {given} rows; say in rows['{m}'] which sample each belongs to")
 
-
+# %% ../../nbs/31_fusion.ipynb #de5e1a7c
 @patch
 def enter(
     self: Fusion,
@@ -105,7 +106,7 @@ def finish(
     tokens = tokens.masked_fill(~mask[..., None], 0)
     return Tokens(tokens, mask, masked_mean(tokens, mask))
 
-
+# %% ../../nbs/31_fusion.ipynb #8c9532f3
 class ConcatFusion(Fusion):
     "The modalities one after the other; a learned token for each that a sample lacks."
     def __init__(
@@ -169,7 +170,7 @@ class CrossAttentionFusion(ConcatFusion):
     ):
         super().__init__(config, widths)
         if len(self.modalities) == 1:
-            raise ValueError(f"cross_attention over {self.modalities[0]} alone has nothing to read; use fusion.kind concat, or add an input modality")
+            raise ValueError(f"cross_attention over {self.modalities[0]} alone: use fusion.kind concat, or add an input modality")
         self.layers = nn.ModuleList(GatedCrossAttention(self.dim, config.heads) for _ in range(config.layers))
 
     def fuse(self, entered: dict[str, tuple[Tensor, Tensor]]) -> Tokens:
