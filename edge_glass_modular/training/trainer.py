@@ -97,9 +97,10 @@ class MultimodalTrainer:
     def _build(self) -> None:
         "What the config says about optimizing."
         t = self.training
-        contrasts = hasattr(self.model, "contrast")
-        self.backward = cached_backward if contrasts and t.gradient_caching and t.accumulation > 1 else mean_backward
-        self.layout = Layout(t.batch_size, t.accumulation, world_size(), joined=t.gradient_caching or not contrasts)
+        contrasts = hasattr(self.model, "contrast") and (t.stage == "alignment" or self.config.loss.weight > 0)
+        cached = contrasts and t.gradient_caching and t.stage == "alignment"  # a decoder's loss is a mean over samples
+        self.backward = cached_backward if cached and t.accumulation > 1 else mean_backward
+        self.layout = Layout(t.batch_size, t.accumulation, world_size(), joined=cached or not contrasts)
         self.wrapped = wrap(self.model, self.device, t.parallel, t.static_graph)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, t), lr=t.lr, betas=tuple(t.betas), fused=self.device.type == "cuda")
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
@@ -269,8 +270,8 @@ def _trained_state(self: MultimodalTrainer) -> dict[str, Tensor]:
     "Trained parameters, and the buffers of parts that are not frozen."
     alive = {_part(n) for n in self.trained}
     frozen = {_part(n) for n, p in self.model.named_parameters() if not p.requires_grad} - alive
-    parameters = dict(self.model.named_parameters())
-    return {k: x for k, x in self.model.state_dict().items() if k in self.trained or (k not in parameters and _part(k) not in frozen)}
+    parameters, own = dict(self.model.named_parameters()), getattr(self.model, "saved_state", self.model.state_dict)()
+    return {k: x for k, x in self.model.state_dict().items() if k in self.trained or (k in own and k not in parameters and _part(k) not in frozen)}
 
 
 def _part(name: str) -> str:
