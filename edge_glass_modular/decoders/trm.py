@@ -95,7 +95,7 @@ class Block(nn.Module):
         gate, up = self.gate_up(h).chunk(2, -1)
         return F.rms_norm(h + self.down(F.silu(gate) * up), h.shape[-1:])
 
-
+# %% ../../nbs/42_trm.ipynb #60eca5ec
 class Blocks(nn.ModuleList):
     "Some blocks, one after the other: the network of a TRM, and all of a plain transformer."
     def __init__(
@@ -143,26 +143,30 @@ class TinyRecursiveModel(nn.Module):
             z = self._call(z + y + x, *context)
         return self._call(y + z, *context), z
 
-    def step(self, x: Tensor, y: Tensor, z: Tensor, *context) -> tuple[Tensor, Tensor]:
-        "One supervision step: T recursions, the last with gradient."
-        with torch.no_grad():
-            for _ in range(self.size.num_deep - 1):
-                y, z = self.recursion(x, y, z, *context)
-        torch.clear_autocast_cache()  # or the weights cast above, without gradient, would be used below
-        return self.recursion(x, y, z, *context)
+# %% ../../nbs/42_trm.ipynb #ed0055a0
+@patch
+def step(self: TinyRecursiveModel, x: Tensor, y: Tensor, z: Tensor, *context) -> tuple[Tensor, Tensor]:
+    "One supervision step: T recursions, the last with gradient."
+    with torch.no_grad():
+        for _ in range(self.size.num_deep - 1):
+            y, z = self.recursion(x, y, z, *context)
+    torch.clear_autocast_cache()  # or the weights cast above, without gradient, would be used below
+    return self.recursion(x, y, z, *context)
 
-    def forward(
-        self,
-        x: Tensor,                     # (B, L, D) the question
-        *context,                      # rope, attend, cache: the same in every call
-        num_steps: int | None = None,  # supervision steps; None: as the sizes say
-    ) -> list[Tensor]:                 # (B, L, D) the answer y after each
-        "The answers of all supervision steps, each cut off from the one before."
-        (y, z), answers = self.start(x), []
-        for _ in range(num_steps or self.size.num_supervision):
-            y, z = self.step(x, y.detach(), z.detach(), *context)
-            answers.append(y)
-        return answers
+
+@patch
+def forward(
+    self: TinyRecursiveModel,
+    x: Tensor,                     # (B, L, D) the question
+    *context,                      # rope, attend, cache: the same in every call
+    num_steps: int | None = None,  # supervision steps; None: as the sizes say
+) -> list[Tensor]:                 # (B, L, D) the answer y after each
+    "The answers of all supervision steps, each cut off from the one before."
+    (y, z), answers = self.start(x), []
+    for _ in range(num_steps or self.size.num_supervision):
+        y, z = self.step(x, y.detach(), z.detach(), *context)
+        answers.append(y)
+    return answers
 
 # %% ../../nbs/42_trm.ipynb #6111d0fe
 SPECIAL = ("<end>", "<begin>", "<system>", "<user>", "<assistant>")  # ids 0 to 4
@@ -174,10 +178,12 @@ def train_bpe(
     "A byte-level BPE (Sennrich et al. 2016; Radford et al. 2019), the same for the same texts in any order."
     letters = pre_tokenizers.ByteLevel.alphabet()
     if vocab_size < len(letters) + len(SPECIAL):
-        raise ValueError(f"vocab_size {vocab_size} cannot hold the {len(letters)} bytes and {len(SPECIAL)} special tokens; raise it to {len(letters) + len(SPECIAL)} or more")
+        raise ValueError(f"vocab_size {vocab_size} cannot hold the {len(letters)} bytes and {len(SPECIAL)} special tokens; "
+                         f"raise it to {len(letters) + len(SPECIAL)} or more")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), initial_alphabet=sorted(letters), show_progress=False))
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=list(SPECIAL), initial_alphabet=letters, show_progress=False))
     return tokenizer.to_str()
 
 # %% ../../nbs/42_trm.ipynb #42db6e8a
@@ -208,22 +214,29 @@ class TRMTransform:
             ids = self.tokenizer.encode(turn["text"]).ids
             yield (ids + [SPECIAL.index("<end>")], True) if role == "<assistant>" else (ids, False)
 
-    def prompt(self, turns: Turns) -> Tensor:  # (T,) int64
-        "Ids up to where the assistant begins to speak."
-        return torch.tensor([i for ids, _ in self._pieces(turns) for i in ids] + [SPECIAL.index("<assistant>")])
+# %% ../../nbs/42_trm.ipynb #112321e0
+@patch
+def prompt(self: TRMTransform, turns: Turns) -> Tensor:  # (T,) int64
+    "Ids up to where the assistant begins to speak."
+    return torch.tensor([i for ids, _ in self._pieces(turns) for i in ids] + [SPECIAL.index("<assistant>")])
 
-    def __call__(self, turns: Turns) -> dict[str, Tensor]:  # input_ids, labels (T,)
-        "Ids and labels; the label of a position is its own id, the decoder shifts."
-        pieces = list(self._pieces(turns))
-        ids = torch.tensor([i for ids, _ in pieces for i in ids])[:self.max_length]
-        labels = torch.tensor([i if said else IGNORED for ids, said in pieces for i in ids])[:self.max_length]
-        if (labels == IGNORED).all():
-            raise ValueError(f"no token of the assistant within the first {self.max_length} (of {sum(len(i) for i, _ in pieces)}); raise decoder.max_length, or give an assistant turn")
-        return {"input_ids": ids, "labels": labels}
 
-    def collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        "Padded on the right."
-        return collate_targets(samples)
+@patch
+def __call__(self: TRMTransform, turns: Turns) -> dict[str, Tensor]:  # input_ids, labels (T,)
+    "Ids and labels; the label of a position is its own id, the decoder shifts."
+    pieces = list(self._pieces(turns))
+    ids = torch.tensor([i for ids, _ in pieces for i in ids])[:self.max_length]
+    labels = torch.tensor([i if said else IGNORED for ids, said in pieces for i in ids])[:self.max_length]
+    if (labels == IGNORED).all():
+        raise ValueError(f"no token of the assistant within the first {self.max_length} (of {sum(len(i) for i, _ in pieces)}); "
+                         f"raise decoder.max_length, or give an assistant turn")
+    return {"input_ids": ids, "labels": labels}
+
+
+@patch
+def collate(self: TRMTransform, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    "Padded on the right."
+    return collate_targets(samples)
 
 # %% ../../nbs/42_trm.ipynb #7fee2942
 def prefix_causal(
@@ -260,7 +273,8 @@ class TRMDecoder(Decoder):
     ):
         super().__init__(config, prefix_dim, tokenizer)
         if tokenizer is None:
-            raise ValueError("a trm has a vocabulary of its own, and got none; make one with decoders.trm.train_bpe(texts, decoder.trm.vocab_size)")
+            raise ValueError("a trm has a vocabulary of its own, and got none; "
+                             "make one with decoders.trm.train_bpe(texts, decoder.trm.vocab_size)")
         self.transform = TRMTransform(tokenizer, config.max_length)
         dim, vocab = config.trm.dim, self.transform.tokenizer.get_vocab_size()
         self.project = PrefixProjector(prefix_dim, dim)
@@ -285,28 +299,32 @@ class TRMDecoder(Decoder):
         "What `rotary` makes of these positions."
         return rotary(positions, self.config.trm.dim // self.config.trm.heads)
 
-    def question(
-        self,
-        prefix: Tokens,           # (B, N, prefix_dim), with holes
-        ids: Tensor,              # (B, T)
-        mask: Tensor,             # (B, T) bool, True = real
-    ) -> tuple[Tensor, Tensor]:   # x (B, N' + T, D), and which of it is real (B, N' + T); N' the most real tokens of a prefix
-        "What all calls of the network are about."
-        tokens, real = pack_prefix(prefix.tokens, prefix.mask)
-        tokens = tokens if real.shape[1] else tokens.new_zeros(len(ids), 0, self.prefix_dim)  # a prefix of no tokens has any width
-        return torch.cat([self.project(tokens.to(self.head.weight.dtype)), self.words(ids)], 1), torch.cat([real, mask], 1)
+# %% ../../nbs/42_trm.ipynb #fd5c1e74
+@patch
+def question(
+    self: TRMDecoder,
+    prefix: Tokens,           # (B, N, prefix_dim), with holes
+    ids: Tensor,              # (B, T)
+    mask: Tensor,             # (B, T) bool, True = real
+) -> tuple[Tensor, Tensor]:   # x (B, N' + T, D), and which of it is real (B, N' + T); N' the most real tokens of a prefix
+    "What all calls of the network are about."
+    tokens, real = pack_prefix(prefix.tokens, prefix.mask)
+    tokens = tokens if real.shape[1] else tokens.new_zeros(len(ids), 0, self.prefix_dim)  # a prefix of no tokens has any width
+    return torch.cat([self.project(tokens.to(self.head.weight.dtype)), self.words(ids)], 1), torch.cat([real, mask], 1)
 
-    def think(
-        self,
-        prefix: Tokens,
-        ids: Tensor,                   # (B, T)
-        mask: Tensor,                  # (B, T)
-        num_steps: int | None = None,  # supervision steps; None: as the sizes say
-    ) -> list[Tensor]:                 # (B, T, D) after each supervision step
-        "The answers at the text's positions."
-        x, real = self.question(prefix, ids, mask)
-        attend, positions = prefix_causal(real, x.shape[1] - ids.shape[1])
-        return [y[:, x.shape[1] - ids.shape[1]:] for y in self.trm(x, self.turns(positions), attend, num_steps=num_steps)]
+
+@patch
+def think(
+    self: TRMDecoder,
+    prefix: Tokens,
+    ids: Tensor,                   # (B, T)
+    mask: Tensor,                  # (B, T)
+    num_steps: int | None = None,  # supervision steps; None: as the sizes say
+) -> list[Tensor]:                 # (B, T, D) after each supervision step
+    "The answers at the text's positions."
+    x, real = self.question(prefix, ids, mask)
+    attend, positions = prefix_causal(real, x.shape[1] - ids.shape[1])
+    return [y[:, x.shape[1] - ids.shape[1]:] for y in self.trm(x, self.turns(positions), attend, num_steps=num_steps)]
 
 # %% ../../nbs/42_trm.ipynb #6c84de11
 @patch
@@ -323,7 +341,7 @@ def judge(
     exact = (add_up((logits.argmax(-1) != labels[asked]).float()) == 0).float()
     return {"nll": nll, "exact": exact, "q": self.trm.halt(masked_mean(y, asked)).float()[:, 0]}
 
-
+# %% ../../nbs/42_trm.ipynb #d5f75663
 @patch
 def steps(
     self: TRMDecoder,
@@ -335,14 +353,14 @@ def steps(
     answers = self.think(prefix, target["input_ids"][:, :-1], target["mask"][:, :-1], num_steps)
     return [self.judge(y, target["labels"][:, 1:]) for y in answers]
 
-# %% ../../nbs/42_trm.ipynb #d5f75663
+# %% ../../nbs/42_trm.ipynb #ac64ce4b
 @patch
 def forward(
     self: TRMDecoder,
     prefix: Tokens,              # (B, N, prefix_dim); N may be 0
     target: dict[str, Tensor],   # from `transform.collate`
-) -> dict[str, Tensor]:          # loss (), nll (B,), num_tokens (B,), exact () share of samples with every token right, confidence () that they are
-    "What is minimised, and what is reported."
+) -> dict[str, Tensor]:          # loss (), nll (B,), num_tokens (B,); exact () share of samples with all tokens right; confidence ()
+    "What is minimised, and what is reported; `confidence` is how sure `q` is of a sample."
     steps = self.steps(prefix, target)
     losses = [s["nll"].mean() + 0.5 * F.binary_cross_entropy_with_logits(s["q"], s["exact"]) for s in steps]
     last = {k: v.detach() for k, v in steps[-1].items()}
@@ -364,7 +382,8 @@ def nll_by_depth(
 # %% ../../nbs/42_trm.ipynb #83516265
 @patch
 @torch.no_grad()
-def _write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], max_new_tokens: int | None, temperature: float, top_p: float, seed: int) -> Iterator[Tensor]:
+def _write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], max_new_tokens: int | None,
+           temperature: float, top_p: float, seed: int) -> Iterator[Tensor]:
     "(B,) the next token of each sample, until all have ended; end tokens after its end."
     if temperature < 0 or not 0 < top_p <= 1 or len(prompts) != len(prefix):
         raise ValueError(f"temperature {temperature}, top_p {top_p}, {len(prompts)} prompts for {len(prefix)} prefixes: "
