@@ -85,7 +85,6 @@ def linear_cross_entropy(
     "Cross-entropy of `hidden @ weight.T + bias` without all of it at once (after Wijmans et al. 2024); float32 or wider."
     kept = labels != -100
     if weights is None:
-        weights = kept / kept.sum().clamp(min=1)
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss, known = _LinearCrossEntropy.apply(hidden[kept], weight, bias, labels[kept], weights[kept], chunk)
+        weights = kept / kept.sum()
+    loss, known = _LinearCrossEntropy.apply(hidden[kept], weight, bias, labels[kept], weights[kept], chunk)
     return loss, known.new_zeros(len(labels)).masked_scatter(kept, known)
