@@ -100,7 +100,8 @@ def load_lm(
         with _quietly():
             dtype = torch.bfloat16 if AutoConfig.from_pretrained(source).dtype == torch.bfloat16 else torch.float32
             if config.quantization != "none":
-                _require("bitsandbytes", f"decoder.quantization: {config.quantization}")
+                for module in ("bitsandbytes", "accelerate"):
+                    _require(module, f"decoder.quantization: {config.quantization}")
                 logging.getLogger("bitsandbytes.autograd").setLevel(logging.ERROR)  # it speaks at every product
                 kwargs["quantization_config"] = BitsAndBytesConfig(load_in_8bit=config.quantization == "8bit", load_in_4bit=config.quantization == "4bit",
                                                                    bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
@@ -108,7 +109,8 @@ def load_lm(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
         raise ValueError(f"cannot load {config.model!r} as a causal language model: {str(e).splitlines()[0]}") from e
     if info["missing_keys"]:
-        raise ValueError(f"{config.model!r} lacks {len(info['missing_keys'])} weights of {type(model).__name__} ({min(info['missing_keys'])}, ...); choose a causal language model")
+        raise ValueError(f"{config.model!r} lacks {len(info['missing_keys'])} weights of {type(model).__name__} ({min(info['missing_keys'])}, ...); "
+                         "choose a causal language model")
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False  # else a CPU repacks its 4-bit weights when it first writes, and cannot learn afterwards
@@ -139,7 +141,8 @@ def add_lora(
     if set(config.target_modules) & {"lm_head", "embed_tokens"}:
         raise ValueError(f"lora.target_modules={config.target_modules}: the vocabulary's own matrices are not updated; name layers such as q_proj")
     try:
-        peft.inject_adapter_in_model(peft.LoraConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.target_modules)), lm)
+        peft.inject_adapter_in_model(peft.LoraConfig(
+            r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.target_modules)), lm)
     except ValueError as e:
         raise ValueError(f"lora.target_modules={config.target_modules}: {type(lm).__name__} has no such layer; name some of its linear layers") from e
     for name, p in lm.named_parameters():
@@ -206,7 +209,7 @@ def spliced(
     counts, marks = prefix.mask.sum(1).tolist(), [int((x == MEDIA).nonzero()[0]) for x in texts]
     longest, context = max(len(x) - 1 + n for x, n in zip(texts, counts)), getattr(self.lm.config, "max_position_embeddings", None)
     if context and longest + spare > context:
-        raise ValueError(f"a prompt of {longest} tokens, {max(counts)} of them prefix{f', with {spare} to write,' if spare else ''} is longer than the context of {context}; "
+        raise ValueError(f"a prompt of {longest} tokens, {max(counts)} of them prefix, with {spare} to write, is longer than the context of {context}; "
                          "shorten the text, lower max_new_tokens, or resample to fewer latents")
     vectors = self.projector(prefix.tokens[prefix.mask].to(self.projector[0].weight)).split(counts)
     words = self.lm.get_input_embeddings()
@@ -314,7 +317,8 @@ def saved_state(
 ) -> dict[str, Tensor]:  # name -> tensor, not a copy
     "Projector and LoRA; where the model is scratch, everything."
     tied = "lm.lm_head.weight" if self.lm.config.tie_word_embeddings else ""
-    return {k: v for k, v in self.state_dict().items() if (self.config.model == "scratch" or k.startswith("projector.") or "lora_" in k) and k != tied}
+    kept = lambda k: self.config.model == "scratch" or k.startswith("projector.") or "lora_" in k
+    return {k: v for k, v in self.state_dict().items() if kept(k) and k != tied}
 
 
 @patch
