@@ -177,7 +177,8 @@ def score_texts(
     captions = config.training.stage == "captioning"
     found = _pictures_found(model, data, split, samples) if captions and {"vision", "text"} <= set(model.modalities) else None
     gap = loss_gap(losses["own"], losses["other"], seed=config.seed) if model.inputs else None
-    figures = tuple(TEXT_FIGURES) if importlib.util.find_spec("sacrebleu") and captions else ("exact match",)
+    able = captions and all(importlib.util.find_spec(name) for name in ("sacrebleu", "pycocoevalcap"))  # the extra `captions`
+    figures = tuple(TEXT_FIGURES) if able else ("exact match",)
     report = caption_report([s["text"] for s in samples], [[s["reference"]] for s in samples], figures, scenes=captions and config.data.source == "scenes",
                             retrieval=found, gap=gap, seed=config.seed)
     return report | {"split": split, "nll": losses["own"].mean().item(), "seconds": round(time.time() - start, 2), "samples": samples}
