@@ -10,10 +10,9 @@ import hashlib
 import importlib
 import json
 import logging
+import tempfile
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -25,14 +24,13 @@ from transformers import (
     AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM,
     TextIteratorStreamer)
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils import logging as transformers_logging
 
 from ..config import DecoderConfig, LoRAConfig, ScratchConfig
 from ..core import Tokens
 from .base import Decoder, PrefixProjector, Turns, ask, collate_targets, sample_weights
 from .conversation import MEDIA, ConversationTransform, chat_tokenizer
 from .cross_entropy import linear_cross_entropy
-from ..utils.hub import find_model
+from ..utils.hub import find_model, quietly
 
 # %% ../../nbs/41_qwen.ipynb #74876d86
 def splice(
@@ -48,31 +46,13 @@ def splice(
     return pad_sequence(rows, True, fill, side), pad_sequence(real, True, False, side)
 
 # %% ../../nbs/41_qwen.ipynb #10beacf8
-@contextmanager
-def _quietly() -> Iterator[None]:
-    "No progress bar and no advice, of transformers or bitsandbytes."
-    kernels = logging.getLogger("bitsandbytes")
-    level, bar, before = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled(), kernels.level
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    kernels.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        kernels.setLevel(before)
-        if bar:
-            transformers_logging.enable_progress_bar()
-
-
 def _require(
     module: str,  # to be imported
     key: str,     # of the config, that asks for it
 ):                # the module
     "A library that only some configs need."
     try:
-        with _quietly():
+        with quietly():
             return importlib.import_module(module)
     except ImportError as e:
         raise ValueError(f"{key} takes {module}, which is not installed ({e}); run 'pip install {module}', or leave {key} out") from e
@@ -97,7 +77,7 @@ def load_lm(
     "A pretrained causal language model, whole, or one clear error."
     source, kwargs = find_model(config.model), {}
     try:
-        with _quietly():
+        with quietly():
             dtype = torch.bfloat16 if AutoConfig.from_pretrained(source).dtype == torch.bfloat16 else torch.float32
             if config.quantization != "none":
                 for module in ("bitsandbytes", "accelerate"):
@@ -124,7 +104,7 @@ def output_layer(
     "The last layer of a language model, after a look whether it is the last."
     head = lm.get_output_embeddings()
     ids = torch.arange(4, device=lm.device)[None]
-    with _quietly():
+    with quietly():
         hidden = lm.base_model(input_ids=ids, use_cache=False).last_hidden_state
         logits = lm(input_ids=ids, use_cache=False).logits
     if type(head) is not nn.Linear or not torch.allclose(head(hidden.to(head.weight.dtype)).float(), logits.float(), atol=1e-3, rtol=1e-2):
@@ -176,7 +156,7 @@ class CausalLMDecoder(Decoder):
         if config.lora:
             add_lora(self.lm, config.lora)
         if config.gradient_checkpointing:
-            with _quietly():  # a newer name is on its way
+            with quietly():  # a newer name is on its way
                 self.lm.gradient_checkpointing_enable({"use_reentrant": False})
         words = self.lm.get_input_embeddings().weight
         self.projector = PrefixProjector(prefix_dim, words.shape[1], words.float().square().mean().sqrt().item())
@@ -254,7 +234,7 @@ def _write(
     self.eval()
     try:
         embeds, attend, *_ = self.spliced(prefix.to(device), texts, "left", most)
-        with _quietly(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with quietly(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             return self.lm.generate(inputs_embeds=embeds, attention_mask=attend, generation_config=GenerationConfig(max_new_tokens=most, **how), **kwargs)
     finally:
@@ -330,14 +310,19 @@ def identity(
     for name, p in sorted(self.lm.named_parameters()):
         if p.ndim == 1 and self.config.model != "scratch":
             digest.update(name.replace(".base_layer", "").encode() + p.detach().float().cpu().numpy().tobytes())
+    rules = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}  # those two are set by every call
+    words = hashlib.sha256(json.dumps([rules, self.tokenizer.chat_template], sort_keys=True).encode())
     return {"architecture": type(self.lm).__name__, "width": c.hidden_size, "layers": c.num_hidden_layers, "heads": c.num_attention_heads,
-            "vocabulary": c.vocab_size, "norms_sha256": digest.hexdigest()}
+            "vocabulary": c.vocab_size, "norms_sha256": digest.hexdigest(), "tokenizer_sha256": words.hexdigest()}
 
 
 @patch
 def files(self: CausalLMDecoder) -> dict[str, str]:
-    "`decoder.json`: the base that the saved tensors belong to."
-    return {"decoder.json": json.dumps({"model": self.config.model, **self.identity()}, indent=1)}
+    "`decoder.json`, the base that the saved tensors belong to; and the tokenizer, as `save_pretrained` writes it."
+    with tempfile.TemporaryDirectory() as folder:
+        self.tokenizer.save_pretrained(folder)
+        words = {f"tokenizer/{path.name}": path.read_text(encoding="utf-8") for path in sorted(Path(folder).iterdir())}
+    return {"decoder.json": json.dumps({"model": self.config.model, **self.identity()}, indent=1)} | words
 
 
 @patch
@@ -383,7 +368,7 @@ def merged(
             weight = state[f"{name}.weight"]
             state[f"{name}.weight"] = (weight.float() + module.get_delta_weight("default").float()).to(weight.dtype)
     config = type(self.lm.config).from_dict({k: v for k, v in self.lm.config.to_dict().items() if k != "quantization_config"})
-    with _quietly():
+    with quietly():
         plain = type(self.lm)(config).to(self.lm.dtype)
     plain.load_state_dict({k: state[k] for k in plain.state_dict()}, strict=True)
     plain.generation_config = GenerationConfig(**self.lm.generation_config.to_diff_dict())

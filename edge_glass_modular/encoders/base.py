@@ -6,8 +6,6 @@
 __all__ = ['ENCODERS', 'load_weights', 'Encoder', 'build_encoder']
 
 # %% ../../nbs/22_encoder.ipynb #03e44537
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,29 +13,14 @@ from fastcore.basics import patch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from ..config import EncoderConfig
 from ..core import Tokens, freeze
 from ..utils.checkpoint import tensors_sha256
-from ..utils.hub import find_model
+from ..utils.hub import find_model, quietly
 from ..utils.registry import Registry
 
 # %% ../../nbs/22_encoder.ipynb #b929d6fa
-@contextmanager
-def _quiet() -> Iterator[None]:
-    "No load report, no progress bar."
-    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bar:
-            transformers_logging.enable_progress_bar()
-
-# %% ../../nbs/22_encoder.ipynb #1409658f
 def load_weights(
     cls: type[PreTrainedModel],  # a model class of transformers
     config: EncoderConfig,       # `model`: local folder, zoo id or Hub id; `dtype`
@@ -46,7 +29,7 @@ def load_weights(
     "Pretrained weights, complete, or one clear error."
     source = find_model(config.model)
     try:
-        with _quiet():
+        with quietly():
             model, info = cls.from_pretrained(source, dtype=getattr(torch, config.dtype), output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
         raise ValueError(f"cannot load {config.model!r} as {cls.__name__}: {str(e).splitlines()[0]}") from e
