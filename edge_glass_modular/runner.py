@@ -243,12 +243,12 @@ def vocabulary(
     out: Path | None = None,
 ) -> str | None:  # JSON; None: the decoder needs none
     "The vocabulary of an earlier run, of this run, or a new one made from the training texts."
-    if config.training.stage == "alignment": return None
+    if config.training.stage == "alignment" or not (kind := DECODERS.resolve(config.decoder.kind)).own_vocabulary: return None
     earlier = _best(config.training.init_from) if config.training.init_from else None
     known = next((f / "tokenizer.json" for f in (out, earlier) if f and (f / "tokenizer.json").exists()), None)
     words = None
     if rank() == 0:
-        words = known.read_text(encoding="utf-8") if known else DECODERS.resolve(config.decoder.kind).learn_vocabulary(target_texts(config), config.decoder)
+        words = known.read_text(encoding="utf-8") if known else kind.learn_vocabulary(target_texts(config), config.decoder)
         if words and out: atomic_write(out / "tokenizer.json", words)
     return gather_objects(words)[0]
 

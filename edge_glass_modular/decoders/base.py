@@ -85,6 +85,7 @@ def no_prefix(
 class Decoder(nn.Module):
     "Writes text that follows a prefix."
     transform: object  # turns -> {"input_ids": (T,), "labels": (T,)}; `collate`; picklable, without weights
+    own_vocabulary = False  # whether `learn_vocabulary` must come first
 
     def __init__(
         self,

@@ -265,6 +265,8 @@ def next_token(
 # %% ../../nbs/42_trm.ipynb #c7eb8733
 class TRMDecoder(Decoder):
     "Writes by recursion of one small network; trained whole, with a vocabulary of its own."
+    own_vocabulary = True
+
     def __init__(
         self,
         config: DecoderConfig,

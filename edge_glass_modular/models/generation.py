@@ -21,6 +21,7 @@ from ..decoders.base import Turns, ask, build_decoder, no_prefix
 from .alignment import MultimodalAlignmentModel
 from .fusion import build_fusion, place
 from ..utils.checkpoint import atomic_write
+from ..utils.hub import quietly
 
 # %% ../../nbs/51_generation.ipynb #bdac3ee4
 class MultimodalGenerator(MultimodalAlignmentModel):
@@ -233,8 +234,9 @@ def merge(
         raise ValueError(f"{run} has no LoRA to merge; only a decoder that was trained with decoder.lora has one")
     if out.exists():
         raise ValueError(f"{out} exists; choose a new folder")
-    model.decoder.merged().save_pretrained(out / "language_model")
-    model.decoder.tokenizer.save_pretrained(out / "language_model")
+    with quietly():
+        model.decoder.merged().save_pretrained(out / "language_model")
+        model.decoder.tokenizer.save_pretrained(out / "language_model")
     told = lambda name: model.config.model_copy(update={"decoder": model.config.decoder.model_copy(update={"model": name, "lora": None, "quantization": "none"})})
     plain = MultimodalGenerator(told(str(out / "language_model")))
     differ = plain.load_state_dict({k: v for k, v in model.state_dict().items() if k in plain.saved_state()}, strict=False).unexpected_keys
