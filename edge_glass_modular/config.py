@@ -378,7 +378,7 @@ class ScenesConfig(Section):
     num_val: int = Field(500, ge=1, description="validation scenes")
     num_test: int = Field(500, ge=1, description="test scenes")
     seed: int = Field(0, ge=0, description="another seed, other scenes")
-    questions: int = Field(4, ge=1, description="stage instruction: questions of a sample, drawn anew each epoch")
+    questions: int = Field(4, ge=1, description="stage instruction: questions of a sample at most, drawn anew each epoch; none gives away the answer of an earlier one")
 
 # %% ../nbs/01_config.ipynb #2ee73d78
 def expand_path(
