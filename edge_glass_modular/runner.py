@@ -176,12 +176,12 @@ def score_texts(
     samples, losses = speak_split(model, data, split, limit), prefix_losses(model, data, split, limit)
     captions = config.training.stage == "captioning"
     found = _pictures_found(model, data, split, samples) if captions and {"vision", "text"} <= set(model.modalities) else None
-    gap = loss_gap(losses["own"], losses["other"], seed=config.seed) if model.inputs else None
+    gap = loss_gap(losses["own"], losses["other"], seed=config.seed) if model.inputs and len(losses["own"]) else None  # all may say the same
     able = captions and all(importlib.util.find_spec(name) for name in ("sacrebleu", "pycocoevalcap"))  # the extra `captions`
     figures = tuple(TEXT_FIGURES) if able else ("exact match",)
     report = caption_report([s["text"] for s in samples], [[s["reference"]] for s in samples], figures, scenes=captions and config.data.source == "scenes",
                             retrieval=found, gap=gap, seed=config.seed)
-    return report | {"split": split, "nll": losses["own"].mean().item(), "seconds": round(time.time() - start, 2), "samples": samples}
+    return report | {"split": split, "nll": losses["own"].mean().item() if len(losses["own"]) else None, "seconds": round(time.time() - start, 2), "samples": samples}
 
 
 def _pictures_found(model: MultimodalGenerator, data: DataModule, split: str, samples: list[dict]) -> dict | None:

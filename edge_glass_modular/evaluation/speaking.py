@@ -6,6 +6,7 @@
 __all__ = ['speak_split', 'prefix_losses']
 
 # %% ../../nbs/64_speaking.ipynb #aa3b58e9
+from collections import Counter
 from collections.abc import Iterator
 
 import torch
@@ -75,14 +76,22 @@ def prefix_losses(
             prefixes.append(prefix.tokens[i][prefix.mask[i]])
             targets.append({name: x[k][batch.inputs["target"]["mask"][k]] for name, x in batch.inputs["target"].items()})
             said.append(" / ".join(t["text"] for t in dataset.turns(rows[i]) if t["role"] == "assistant"))
-    found = []
-    for start in range(0, len(said), batch_size):
-        here, elsewhere = range(len(said))[start:start + batch_size], other_rows(said)[start:start + batch_size].tolist()
+    kept, found = _balanced(said), []
+    order = [kept[i] for i in other_rows([said[i] for i in kept]).tolist()]
+    for start in range(0, len(kept), batch_size):
+        here, elsewhere = kept[start:start + batch_size], order[start:start + batch_size]
         target = {k: v.to(prefixes[0].device) for k, v in model.decoder.transform.collate([targets[i] for i in here]).items()}
         own, other = (model.decoder(_stack([prefixes[i] for i in order]), target) for order in (here, elsewhere))
         found += zip(own["nll"].tolist(), other["nll"].tolist(), own["num_tokens"].tolist())
     columns = list(zip(*_together(data, found))) or [(), (), ()]
     return {k: torch.tensor(column) for k, column in zip(("own", "other", "num_tokens"), columns)}
+
+
+def _balanced(said: list[str]) -> list[int]:
+    "All samples, but of what more than half of them say only as many as there are others: each can then be given another one's prefix."
+    text, most = Counter(said).most_common(1)[0] if said else ("", 0)
+    places = [i for i, other in enumerate(said) if other == text]
+    return sorted(set(range(len(said))) - set(places[len(said) - most:]))
 
 
 def _stack(rows: list[Tensor]) -> Tokens:
