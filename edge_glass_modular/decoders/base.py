@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['Turns', 'IGNORED', 'DECODERS', 'ask', 'collate_targets', 'sample_weights', 'PrefixProjector', 'pack_prefix',
-           'no_prefix', 'Decoder', 'build_decoder']
+           'no_prefix', 'Sampling', 'Decoder', 'build_decoder']
 
 # %% ../../nbs/40_decoder.ipynb #70710422
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..config import DecoderConfig
@@ -82,6 +84,20 @@ def no_prefix(
                   torch.zeros(num_samples, dim, device=device))
 
 # %% ../../nbs/40_decoder.ipynb #2e843236
+@dataclass(frozen=True)
+class Sampling:
+    "How the next token is chosen, and how many of them."
+    max_new_tokens: int
+    temperature: float = 0.0  # 0: always the likeliest token
+    top_p: float = 1.0        # sample from the likeliest tokens that together have this probability
+    seed: int = 0             # of the samples
+
+    def __post_init__(self):
+        if self.max_new_tokens < 0 or self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError(f"temperature {self.temperature}, top_p {self.top_p}, max_new_tokens {self.max_new_tokens}: "
+                             "give no negative number, and a top_p above 0 and at most 1")
+
+# %% ../../nbs/40_decoder.ipynb #fc93d2f7
 class Decoder(nn.Module):
     "Writes text that follows a prefix."
     transform: object  # turns -> {"input_ids": (T,), "labels": (T,)}; `collate`; picklable, without weights
@@ -112,28 +128,12 @@ class Decoder(nn.Module):
         "What is minimised, and what is reported."
         raise NotImplementedError
 
-    def stream(
-        self,
-        prefix: Tokens,                    # of one sample
-        prompt: Turns,                     # a conversation that ends with the user
-        max_new_tokens: int | None = None, # None: as the config says
-        temperature: float = 0.0,          # 0: always the likeliest token
-        top_p: float = 1.0,                # sample from the likeliest tokens that together have this probability
-        seed: int = 0,                     # of the samples
-    ) -> Iterator[str]:
-        "The text as it is written, piece by piece."
+    def write(self, prefix: Tokens, prompts: list[Turns], how: Sampling) -> list[str]:
+        "The texts that follow, those of a batch equal to those of its samples one by one."
         raise NotImplementedError
 
-    def generate(
-        self,
-        prefix: Tokens,                    # (B, N, prefix_dim)
-        prompts: list[Turns],              # B conversations
-        max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-    ) -> list[str]:
-        "The texts that follow, those of a batch equal to those of its samples one by one."
+    def write_pieces(self, prefix: Tokens, prompt: Turns, how: Sampling) -> Iterator[str]:
+        "The text of one sample, piece by piece, as it is written."
         raise NotImplementedError
 
     def saved_state(self) -> dict[str, Tensor]:
@@ -146,6 +146,38 @@ class Decoder(nn.Module):
 
     def check_files(self, folder: Path) -> None:
         "Refuse a bundle that was made for another decoder."
+
+# %% ../../nbs/40_decoder.ipynb #632e02f4
+@patch
+def generate(
+    self: Decoder,
+    prefix: Tokens,                     # (B, N, prefix_dim)
+    prompts: list[Turns],               # B conversations that end with the user
+    max_new_tokens: int | None = None,  # None: as the config says
+    temperature: float = 0.0,           # 0: always the likeliest token
+    top_p: float = 1.0,                 # sample from the likeliest tokens that together have this probability
+    seed: int = 0,                      # of the samples
+) -> list[str]:
+    "The texts that follow."
+    if len(prompts) != len(prefix):
+        raise ValueError(f"{len(prompts)} prompts for {len(prefix)} prefixes; give one a prefix")
+    how = Sampling(self.config.max_new_tokens if max_new_tokens is None else max_new_tokens, temperature, top_p, seed)
+    return self.write(prefix, prompts, how) if how.max_new_tokens else [""] * len(prompts)
+
+
+@patch
+def stream(
+    self: Decoder,
+    prefix: Tokens,                     # of one sample
+    prompt: Turns,                      # a conversation that ends with the user
+    max_new_tokens: int | None = None,  # these as in `generate`
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Iterator[str]:
+    "The text that follows, as it is written, piece by piece."
+    how = Sampling(self.config.max_new_tokens if max_new_tokens is None else max_new_tokens, temperature, top_p, seed)
+    if how.max_new_tokens: yield from self.write_pieces(prefix, prompt, how)
 
 # %% ../../nbs/40_decoder.ipynb #49c487f2
 DECODERS = Registry("decoder", {"qwen": "edge_glass_modular.decoders.qwen:CausalLMDecoder", "trm": "edge_glass_modular.decoders.trm:TRMDecoder"})

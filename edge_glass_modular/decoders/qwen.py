@@ -27,7 +27,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ..config import DecoderConfig, LoRAConfig, ScratchConfig
 from ..core import Tokens
-from .base import Decoder, PrefixProjector, Turns, ask, collate_targets, sample_weights
+from .base import Decoder, PrefixProjector, Sampling, Turns, ask, collate_targets, sample_weights
 from .conversation import MEDIA, ConversationTransform, chat_tokenizer
 from .cross_entropy import linear_cross_entropy
 from ..utils.hub import find_model, quietly
@@ -220,61 +220,41 @@ def _write(
     self: CausalLMDecoder,
     prefix: Tokens,
     prompts: list[Turns],
-    max_new_tokens: int | None,
-    temperature: float,
-    top_p: float,
-    seed: int,
+    how: Sampling,
     **kwargs,       # for `generate` of transformers
 ) -> Tensor:        # (B, T) ids of what is new
     "Ask transformers, and leave no trace: neither in the mode nor in the random numbers."
     device, training = self.lm.device, self.training
-    most = self.config.max_new_tokens if max_new_tokens is None else max_new_tokens
     texts = [self.transform.prompt(p).to(device) for p in prompts]
-    how = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {"do_sample": False}
+    drawn = {"do_sample": True, "temperature": how.temperature, "top_p": how.top_p, "top_k": 0} if how.temperature else {"do_sample": False}
     self.eval()
     try:
-        embeds, attend, *_ = self.spliced(prefix.to(device), texts, "left", most)
+        embeds, attend, *_ = self.spliced(prefix.to(device), texts, "left", how.max_new_tokens)
         with quietly(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            return self.lm.generate(inputs_embeds=embeds, attention_mask=attend, generation_config=GenerationConfig(max_new_tokens=most, **how), **kwargs)
+            torch.manual_seed(how.seed)
+            return self.lm.generate(inputs_embeds=embeds, attention_mask=attend, generation_config=GenerationConfig(max_new_tokens=how.max_new_tokens, **drawn), **kwargs)
     finally:
         self.train(training)
 
 
 @patch
-def generate(
-    self: CausalLMDecoder,
-    prefix: Tokens,                     # (B, N, prefix_dim)
-    prompts: list[Turns],               # B conversations that end with the user
-    max_new_tokens: int | None = None,  # None: as the config says
-    temperature: float = 0.0,           # 0: always the likeliest token
-    top_p: float = 1.0,                 # draw from the likeliest tokens that together have this probability
-    seed: int = 0,                      # of what is drawn
-) -> list[str]:
+def write(self: CausalLMDecoder, prefix: Tokens, prompts: list[Turns], how: Sampling) -> list[str]:
     "What the assistant says."
-    if temperature and len(prompts) > 1:
+    if how.temperature and len(prompts) > 1:
         one = lambda i: Tokens(prefix.tokens[i:i + 1], prefix.mask[i:i + 1], prefix.pooled[i:i + 1])
-        return [self.generate(one(i), [p], max_new_tokens, temperature, top_p, seed)[0] for i, p in enumerate(prompts)]
-    ids = self._write(prefix, prompts, max_new_tokens, temperature, top_p, seed)
+        return [self.write(one(i), [p], how)[0] for i, p in enumerate(prompts)]
+    ids = self._write(prefix, prompts, how)
     return self.tokenizer.batch_decode(ids, skip_special_tokens=True)
 
 # %% ../../nbs/41_qwen.ipynb #1bfd90a9
 @patch
-def stream(
-    self: CausalLMDecoder,
-    prefix: Tokens,                     # of one sample
-    prompt: Turns,
-    max_new_tokens: int | None = None,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-) -> Iterator[str]:
+def write_pieces(self: CausalLMDecoder, prefix: Tokens, prompt: Turns, how: Sampling) -> Iterator[str]:
     "The text of `generate`, as it is written; writing ends when nobody listens any more."
     pieces, gone, failed = TextIteratorStreamer(self.tokenizer, skip_special_tokens=True), threading.Event(), []
 
     def work():
         try:
-            self._write(prefix, [prompt], max_new_tokens, temperature, top_p, seed, streamer=pieces,
+            self._write(prefix, [prompt], how, streamer=pieces,
                         stopping_criteria=[lambda ids, scores, **_: torch.full((len(ids),), gone.is_set(), device=ids.device)])
         except BaseException as e:
             failed.append(e)

@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..config import DecoderConfig, TRMConfig
 from ..core import Tokens, masked_mean
-from .base import IGNORED, Decoder, PrefixProjector, Turns, collate_targets, pack_prefix, sample_weights
+from .base import IGNORED, Decoder, PrefixProjector, Sampling, Turns, collate_targets, pack_prefix, sample_weights
 
 # %% ../../nbs/42_trm.ipynb #dad9e17e
 def rotary(
@@ -384,24 +384,20 @@ def nll_by_depth(
 # %% ../../nbs/42_trm.ipynb #83516265
 @patch
 @torch.no_grad()
-def _write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], max_new_tokens: int | None,
-           temperature: float, top_p: float, seed: int) -> Iterator[Tensor]:
+def _write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], how: Sampling) -> Iterator[Tensor]:
     "(B,) the next token of each sample, until all have ended; end tokens after its end."
-    if temperature < 0 or not 0 < top_p <= 1 or len(prompts) != len(prefix):
-        raise ValueError(f"temperature {temperature}, top_p {top_p}, {len(prompts)} prompts for {len(prefix)} prefixes: "
-                         "give one prompt a prefix, no negative temperature, and a top_p above 0, at most 1")
-    device, rng, cache = self.head.weight.device, torch.Generator().manual_seed(seed), KeyValues()
+    device, rng, cache = self.head.weight.device, torch.Generator().manual_seed(how.seed), KeyValues()
     asked = collate_targets([{"input_ids": ids, "labels": ids} for ids in map(self.transform.prompt, prompts)])
     x, real = self.question(prefix, asked["input_ids"].to(device), asked["mask"].to(device))
     T = asked["mask"].shape[1]
     (attend, positions), last = prefix_causal(real, x.shape[1] - T), x.shape[1] - T + asked["mask"].sum(1).to(device) - 1
     ended = torch.zeros(len(x), dtype=torch.bool, device=device)
-    for _ in range(self.config.max_new_tokens if max_new_tokens is None else max_new_tokens):
+    for _ in range(how.max_new_tokens):
         cache.rewind()
         y = self.trm(x, self.turns(positions), attend, cache)[-1]
         logits = self.head(y[torch.arange(len(y), device=device), last]).float()
         logits[:, 1:len(SPECIAL)] = -math.inf  # an answer has no roles in it
-        token = next_token(logits, temperature, top_p, torch.rand((), generator=rng).item()).masked_fill(ended, 0)
+        token = next_token(logits, how.temperature, how.top_p, torch.rand((), generator=rng).item()).masked_fill(ended, 0)
         yield token
         ended = ended | (token == 0)
         if ended.all():
@@ -411,33 +407,17 @@ def _write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], max_new_token
 
 # %% ../../nbs/42_trm.ipynb #d7d66cf3
 @patch
-def generate(
-    self: TRMDecoder,
-    prefix: Tokens,                    # (B, N, prefix_dim)
-    prompts: list[Turns],              # B conversations
-    max_new_tokens: int | None = None, # None: as the config says
-    temperature: float = 0.0,          # 0: always the likeliest token
-    top_p: float = 1.0,                # sample from the likeliest tokens that together have this probability
-    seed: int = 0,                     # of the samples
-) -> list[str]:
+def write(self: TRMDecoder, prefix: Tokens, prompts: list[Turns], how: Sampling) -> list[str]:
     "The texts that follow."
-    written = [token.tolist() for token in self._write(prefix, prompts, max_new_tokens, temperature, top_p, seed)]
+    written = [token.tolist() for token in self._write(prefix, prompts, how)]
     return self.transform.tokenizer.decode_batch([list(ids) for ids in zip(*written)] or [[]] * len(prompts))
 
 
 @patch
-def stream(
-    self: TRMDecoder,
-    prefix: Tokens,                    # of one sample
-    prompt: Turns,
-    max_new_tokens: int | None = None,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-) -> Iterator[str]:
+def write_pieces(self: TRMDecoder, prefix: Tokens, prompt: Turns, how: Sampling) -> Iterator[str]:
     "The text as it is written; a letter of several bytes when it is whole."
     ids, said, text = [], "", ""
-    for token in self._write(prefix, [prompt], max_new_tokens, temperature, top_p, seed):
+    for token in self._write(prefix, [prompt], how):
         ids.append(token.item())
         text = self.transform.tokenizer.decode(ids)
         if not text.endswith("\ufffd") and text != said:

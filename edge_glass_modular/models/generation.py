@@ -88,8 +88,8 @@ def _freeze_idle(self: MultimodalGenerator) -> None:
 
 # %% ../../nbs/51_generation.ipynb #ef48e74e
 @patch
-def _read(self: MultimodalGenerator, images: Iterable | None, audio: Iterable | None, texts: Iterable[str] | None) -> tuple[int | None, Batch | None]:
-    "Raw samples as a batch on the model's device."
+def _read(self: MultimodalGenerator, images: Iterable | None, audio: Iterable | None, texts: Iterable[str] | None) -> Batch | None:
+    "Raw samples as a batch on the model's device; None where nothing is to be read."
     given = {m: list(x) if not isinstance(x, (str, Path)) else x for m, x in zip(MODALITIES, (images, audio, texts)) if x is not None}
     for m, raws in given.items():
         if m not in self.inputs:
@@ -101,22 +101,23 @@ def _read(self: MultimodalGenerator, images: Iterable | None, audio: Iterable | 
         raise ValueError(f"there is nothing to speak of: no modality was given; give {' or '.join({'vision': 'images', 'audio': 'audio', 'text': 'texts'}[m] + '=' for m in self.inputs)}")
     if len(set(sizes.values())) > 1:
         raise ValueError(f"there are {', '.join(f'{n} of {m}' for m, n in sizes.items())}; give as many of each, with None where a sample lacks one")
-    if not given: return None, None
+    if not given: return None
     num, transforms = next(iter(sizes.values())), {m: self.transforms[m] for m in given}
     samples = [{"id": str(i)} | {m: transforms[m](raws[i]) for m, raws in given.items() if raws[i] is not None} for i in range(num)]
     if bare := [s["id"] for s in samples if len(s) == 1]:
         raise ValueError(f"sample {bare[0]} has no modality at all; give it one of {', '.join(self.inputs)}")
-    return num, Collate(transforms)(samples).to(next(self.parameters()).device)
+    return Collate(transforms)(samples).to(next(self.parameters()).device)
 
 
 @patch
-def _prompts(self: MultimodalGenerator, prompts: str | list | None, num: int | None) -> list[Turns]:
-    "One conversation a sample."
+def _asked(self: MultimodalGenerator, batch: Batch | None, prompts: str | list | None) -> tuple[Tokens, list[Turns]]:
+    "The prefix of each sample, and its conversation."
     prompts = self.config.decoder.prompt if prompts is None else prompts
-    prompts = [prompts] * (num or 1) if isinstance(prompts, str) else list(prompts)
-    if num is not None and len(prompts) != num:
-        raise ValueError(f"{len(prompts)} prompts for {num} samples; give one for all, or one each")
-    return [ask(p) if isinstance(p, str) else p for p in prompts]
+    prompts = [prompts] * (1 if batch is None else len(batch)) if isinstance(prompts, str) else list(prompts)
+    if batch is not None and len(prompts) != len(batch):
+        raise ValueError(f"{len(prompts)} prompts for {len(batch)} samples; give one for all, or one each")
+    prefix = no_prefix(len(prompts), device=next(self.parameters()).device) if batch is None else self.eval().prefix(batch)
+    return prefix, [ask(p) if isinstance(p, str) else p for p in prompts]
 
 # %% ../../nbs/51_generation.ipynb #3c185551
 @patch
@@ -130,11 +131,7 @@ def generate(
     **sampling: Any,                    # max_new_tokens, temperature, top_p, seed
 ) -> list[str]:                         # one text a sample
     "Describe, or answer."
-    self.eval()
-    num, batch = self._read(images, audio, texts)
-    prompts = self._prompts(prompts, num)
-    prefix = self.prefix(batch) if batch is not None else no_prefix(len(prompts), device=next(self.parameters()).device)
-    return self.decoder.generate(prefix, prompts, **sampling)
+    return self.eval().decoder.generate(*self._asked(self._read(images, audio, texts), prompts), **sampling)
 
 
 @patch
@@ -148,12 +145,9 @@ def stream(
     **sampling: Any,
 ) -> Iterator[str]:  # pieces of the text, as they are written
     "Describe one sample, or answer, word by word."
-    self.eval()
-    wrap = lambda x: None if x is None else [x]
-    num, batch = self._read(wrap(image), wrap(audio), wrap(text))
-    prompt = self._prompts(None if prompt is None else [prompt], num)[0]
-    prefix = self.prefix(batch) if batch is not None else no_prefix(1, device=next(self.parameters()).device)
-    yield from self.decoder.stream(prefix, prompt, **sampling)
+    alone = lambda x: None if x is None else [x]
+    prefix, prompts = self._asked(self._read(alone(image), alone(audio), alone(text)), alone(prompt))
+    yield from self.eval().decoder.stream(prefix, prompts[0], **sampling)
 
 # %% ../../nbs/51_generation.ipynb #b1b423b6
 @patch(as_prop=True)
