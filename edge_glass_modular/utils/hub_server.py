@@ -55,7 +55,6 @@ _ROUTES = re.compile(r"/api/(?P<create>repos/create)|/api/(?P<card>validate-yaml
 
 class _Handler(BaseHTTPRequestHandler):
     "One request."
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None: self._answer()
     def do_HEAD(self) -> None: self._answer()
