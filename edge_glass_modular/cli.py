@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['app', 'config_app', 'models_app', 'features_app', 'Overrides', 'Device', 'Tiny', 'Split', 'StoreFolder', 'train',
-           'evaluate', 'generate', 'merge', 'data', 'validate', 'shards', 'features_build', 'features_info',
+           'evaluate', 'generate', 'merge', 'data', 'validate', 'shards', 'run', 'features_build', 'features_info',
            'features_verify', 'features_prune', 'models_list', 'models_pull', 'config_show', 'config_validate',
            'config_schema', 'doctor', 'main']
 
 # %% ../nbs/89_cli.ipynb #d5612787
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -191,15 +192,15 @@ def data(
     print(sources.run_source(source, out=out, **short | _named(options)))
 
 # %% ../nbs/89_cli.ipynb #311bcda5
-def _named(options: "list[str] | None") -> dict:
+def _named(options: "list[str] | None", flag: str = "--set") -> dict:
     "NAME=VALUE options as keyword arguments, values read as YAML: also limits={tries: 2}, sources=[scenes, stamps]."
     from edge_glass_modular.config import read_yaml
 
     pairs = [o.partition("=") for o in options or []]
     for name, equals, _ in pairs:
         if not (name.isidentifier() and equals):
-            raise ValueError(f"--set {name}: must look like name=value")
-    return {name: read_yaml(value, f"--set {name}={value}")[0] for name, _, value in pairs}
+            raise ValueError(f"{flag} {name}: must look like name=value")
+    return {name: read_yaml(value, f"{flag} {name}={value}")[0] for name, _, value in pairs}
 
 # %% ../nbs/89_cli.ipynb #2d5d6319
 @app.command()
@@ -225,6 +226,30 @@ def shards(
     from edge_glass_modular.data.streaming import write_shards
 
     print(write_shards(manifest, out, rows_per_shard))
+
+# %% ../nbs/89_cli.ipynb #4531b28a
+@app.command()
+def run(
+    notebook: Annotated[Path, typer.Argument(help="An experiment. It works in its own folder, so a relative path among its parameters starts there.")],
+    parameters: Annotated[Optional[list[str]], typer.Option("--set", metavar="NAME=VALUE", help="A parameter, its value as YAML: epochs=3, seeds=[0,1]; may be repeated.")] = None,
+    sweep: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE,VALUE", help="Values of a parameter; repeated: every combination. What is done already is left alone.")] = None,
+    nproc: Annotated[int, typer.Option(min=1, help="Processes, by torchrun on this machine.")] = 1,
+    out: Annotated[Optional[Path], typer.Option(help="Run folder. Default: runs/NOTEBOOK; of a sweep runs/NOTEBOOK-sweep.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move what is already there aside and start anew.")] = False,
+) -> None:
+    "Execute a notebook with parameters, once or for a grid of values, in one process or several. Exit code 1: a cell failed; 75: stopped by SIGTERM."
+    from edge_glass_modular import notebooks
+
+    fixed, axes = _named(parameters), _named([f"{name}{equals}[{values}]" for name, equals, values in (s.partition("=") for s in sweep or [])], "--sweep")
+    try:
+        if sweep: notebooks.sweep_notebook(notebook, axes, fixed, out, nproc, fresh)
+        else: notebooks.run_notebook(notebook, fixed, out, nproc, fresh)
+    except notebooks.NotebookFailed as e:
+        print(f"edge-glass: {e}", file=sys.stderr)
+        raise typer.Exit(1)
+    except notebooks.Stopped as e:
+        print(f"edge-glass: {e}; the same command runs what is not done", file=sys.stderr)
+        raise typer.Exit(130 if e.signum == signal.SIGINT else 75)
 
 # %% ../nbs/89_cli.ipynb #19b77a81
 Split = Annotated[Optional[list[str]], typer.Option("--split", help="train, val or test; may be repeated. Default: all three.")]
