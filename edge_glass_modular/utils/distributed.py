@@ -54,6 +54,9 @@ def pick_device(
     return torch.device(name)
 
 # %% ../../nbs/04_distributed.ipynb #facb9caa
+_meetings = itertools.count()
+
+
 def init_distributed(
     device: str = "auto",        # as for `pick_device`
     timeout_seconds: int = 600,  # how long a rank waits for the others before it gives up
@@ -66,7 +69,10 @@ def init_distributed(
         if missing := [k for k in ("RANK", "MASTER_ADDR", "MASTER_PORT") if k not in os.environ]:
             raise ValueError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}, but {', '.join(missing)} not set; start with torchrun, or unset WORLD_SIZE")
         backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
+        timeout = timedelta(seconds=timeout_seconds)
+        store, own, size = next(dist.rendezvous("env://", timeout=timeout))
+        store.set_timeout(timeout)
+        dist.init_process_group(backend, store=dist.PrefixStore(f"meeting/{next(_meetings)}", store), rank=own, world_size=size, timeout=timeout)
     return device
 
 # %% ../../nbs/04_distributed.ipynb #74070d80
