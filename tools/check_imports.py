@@ -21,7 +21,7 @@ RULES = [  # (who, may not import, except)
     (r"decoders(\.|$)", r"(data|encoders)(\.|$)|models\.losses$", SHARED),
     (r"training(\.|$)", r"(encoders|decoders|evaluation)(\.|$)|models\.(?!losses$)|models$", set()),
 ]
-DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml"}  # where the name one imports is not the name one installs
+DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "faiss": "faiss-cpu"}  # where the name one imports is not the name one installs
 LIGHT = ["", "config", "utils.registry", "cli"]  # these, and all that they import on loading, must do without
 HEAVY = {"torch", "transformers", "numpy", "matplotlib"}
 
