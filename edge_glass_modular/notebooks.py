@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FOLDER', 'PDEATHSIG', 'Table', 'markdown_table', 'report', 'work_folder', 'notebook_parameters', 'check_parameters',
-           'NotebookFailed', 'Stopped', 'execute_notebook', 'run_notebook']
+           'NotebookFailed', 'Stopped', 'execute_notebook', 'run_state', 'run_notebook', 'sweep_points',
+           'sweep_notebook']
 
 # %% ../nbs/82_notebooks.ipynb #d4304cbe
 import ast
@@ -28,6 +29,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+import yaml
 
 from .utils.checkpoint import atomic_write, read_json, write_json
 from .utils.distributed import lost_contact
@@ -253,7 +256,7 @@ def _first_line(source: str) -> str:
 def _failure(error: Exception, heard: list[int], kernel, where: str, log: TextIO) -> BaseException:
     "What to raise when a notebook did not come to its end; the traceback of a cell goes to the log."
     if traceback := getattr(error, "traceback", None):
-        print("\n".join(traceback), file=log, flush=True)
+        print("lost contact with another process" if lost_contact(RuntimeError(error.evalue)) else "\n".join(traceback), file=log, flush=True)
         return NotebookFailed(f"{where}: {error.ename}: {error.evalue}")
     if heard:
         return Stopped(heard[0])
@@ -284,14 +287,24 @@ def _identity(path: Path, asked: dict[str, Any]) -> dict:
 
 def _is_done(out: Path, identity: dict) -> bool:
     "Whether a folder holds this run, done; one of another run is refused."
-    if not (out / "status.json").exists(): return False
-    if "notebook" not in (status := read_json(out / "status.json")):
-        raise ValueError(f"{out} holds something else than a run of a notebook; choose another --out")
-    if status["state"] != "done": return False
-    old, new = ({k: x[k] for k in ("notebook", "code")} | x["parameters"] for x in (status, identity))
+    if (out / "config.yaml").exists(): raise ValueError(f"{out} is the folder of a training; choose another --out")
+    if not (out / "status.json").exists() or (status := read_json(out / "status.json"))["state"] != "done": return False
+    old, new = ({k: x.get(k) for k in ("notebook", "code")} | x.get("parameters", {}) for x in (status, identity))
     if differences := [f"{k}: {old.get(k)!r}, now {new.get(k)!r}" for k in old | new if old.get(k) != new.get(k)]:
         raise ValueError(f"{out} holds a run that is done and not this one; choose another --out, or --fresh to move it aside. What differs:\n  " + "\n  ".join(differences))
     return True
+
+
+def run_state(
+    out: str | Path,  # a run folder
+) -> str:             # missing, running, done, failed, stopped; killed: it says running, and nobody holds the folder
+    "What became of a run."
+    from edge_glass_modular.training.checkpoints import lock_run
+
+    if not (Path(out) / "status.json").exists(): return "missing"
+    if (state := read_json(Path(out) / "status.json")["state"]) == "running":
+        with suppress(ValueError), lock_run(out): return "killed"
+    return state
 
 
 def _clear(out: Path) -> None:
@@ -326,7 +339,7 @@ def _run_other(path: Path, asked: dict, out: Path) -> None:
         with open(out / f"{name}.txt", "w", encoding="utf-8") as file:
             execute_notebook(path, asked, out / f"{name}.ipynb", {FOLDER: str(out)}, file)
     except NotebookFailed as e:
-        if not lost_contact(e): write_json(out / f"{name}.json", {"error": f"process {env_rank()}, {e}"})
+        if not lost_contact(e): write_json(out / f"{name}.json", {"error": f"process {env_rank()}, {e} (traceback in {name}.txt)"})
         raise
 
 
@@ -364,7 +377,8 @@ def _meet(first: bool, done: bool = False) -> bool:  # whether the run is done a
 # %% ../nbs/82_notebooks.ipynb #5ef1dfb6
 def _launch(path: Path, asked: dict, out: Path, identity: dict, nproc: int) -> None:
     "Run torchrun on this machine, hand signals on, and say how it ended."
-    me, sets = os.getpid(), [word for k, v in asked.items() for word in ("--set", f"{k}={json.dumps(v)}")]
+    me, flow = os.getpid(), lambda v: yaml.safe_dump([v], default_flow_style=True, width=float("inf")).strip()[1:-1]
+    sets = [word for k, v in asked.items() for word in ("--set", f"{k}={flow(v)}")]
     def tie() -> None:
         _die_with_parent(signal.SIGTERM)
         if os.getppid() != me: os._exit(1)  # gone before this process could ask
@@ -383,14 +397,14 @@ def _last_word(out: Path, identity: dict, heard: list[int], code: int) -> None:
         with suppress(ValueError), lock_run(out): break
         time.sleep(0.25)
     status = (read_json(out / "status.json") if (out / "status.json").exists() else {}) | identity
-    error = status.get("error", "")
+    error = status.get("error", "").removeprefix("NotebookFailed: ")
     if heard:
         write_json(out / "status.json", status | {"state": "stopped", "error": f"Stopped: {signal.Signals(heard[0]).name}"})
         raise Stopped(heard[0])
     if status.get("state") != "failed" or lost_contact(RuntimeError(error)):
         error = _told(out) or _who_ended(out, code) or error or f"torchrun ended with code {code}; see {out / 'torchrun.txt'}"
-        write_json(out / "status.json", status | {"state": "failed", "error": error})
-    raise NotebookFailed(error.removeprefix("NotebookFailed: "))
+        write_json(out / "status.json", status | {"state": "failed", "error": f"NotebookFailed: {error}"})
+    raise NotebookFailed(error)
 
 
 def _who_ended(out: Path, code: int) -> str | None:
@@ -441,3 +455,79 @@ def _move_aside(out: Path) -> None:
 def _short(path: Path) -> str:
     "A path as a user would type it."
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+# %% ../nbs/82_notebooks.ipynb #6450de75
+def sweep_points(
+    path: str | Path,
+    axes: dict[str, list],            # parameter -> its values
+    parameters: dict[str, Any] = {},  # the same for all points
+) -> dict[str, dict[str, Any]]:       # name of a folder -> the values of its point
+    "Every combination of values, the last parameter changing fastest."
+    if both := axes.keys() & parameters.keys(): raise ValueError(f"{', '.join(sorted(both))} is both set and swept; leave out one of the two")
+    points = [check_parameters(path, dict(zip(axes, values))) for values in itertools.product(*axes.values())]
+    named = {_point_name(point): point for point in points}
+    if not axes or not points: raise ValueError("a sweep needs values: --sweep lr=1e-4,3e-4")
+    if len(named) < len(points): raise ValueError(f"a value occurs twice in {axes}; every point of a sweep is another one")
+    return named
+
+
+def _point_name(point: dict[str, Any]) -> str:
+    "A readable folder name; where a value had to be shortened or spelt otherwise, a digest keeps names apart."
+    said = ",".join(f"{k}={json.dumps(v, separators=(',', ':')) if isinstance(v, (list, dict)) else v}" for k, v in point.items())
+    safe = re.sub(r"[^\w.,=+\[\]-]", "_", said)[:120]
+    return safe if safe == said else f"{safe}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+# %% ../nbs/82_notebooks.ipynb #642905de
+def sweep_notebook(
+    path: str | Path,
+    axes: dict[str, list],            # parameter -> its values
+    parameters: dict[str, Any] = {},  # the same for all points
+    out: str | Path | None = None,    # folder of the run folders; None: runs/<notebook>-sweep
+    nproc: int = 1,                   # processes of each run
+    fresh: bool = False,              # move a sweep that is already there aside
+) -> list[dict]:                      # the rows of all points, each with the values of its point
+    "Run what is not done of a grid, and gather the results."
+    path, out = Path(path).resolve(), Path(out or Path("runs") / f"{Path(path).stem}-sweep").resolve()
+    if "RANK" in os.environ: raise ValueError("a sweep starts its own processes; run it without torchrun, with --nproc")
+    fixed, points = check_parameters(path, parameters), sweep_points(path, axes, parameters)
+    from edge_glass_modular.training.checkpoints import lock_run
+
+    if fresh: _move_aside(out)
+    with lock_run(out), _signals(lambda: None) as heard:
+        done = {name for name, point in points.items() if _is_done(out / name, _identity(path, fixed | point))}
+        for i, (name, point) in enumerate(points.items()):
+            print(f"[point {i + 1}/{len(points)}] {name}{', done before' if name in done else ''}", flush=True)
+            if heard: raise Stopped(heard[0])
+            try:
+                if name not in done: run_notebook(path, fixed | point, out / name, nproc)
+            except NotebookFailed as e:
+                print(f"{name} failed: {e}", flush=True)
+            rows = _gather(out, path, fixed, points)
+    print(markdown_table(_texts(rows, points)))
+    if failed := [name for name in points if _status(out / name)["state"] != "done"]:
+        raise NotebookFailed(f"{len(failed)} of {len(points)} points failed, and the same command tries them again: {', '.join(failed[:5])}{', ..' if failed[5:] else ''}")
+    return rows
+
+# %% ../nbs/82_notebooks.ipynb #9b830460
+def _gather(out: Path, path: Path, fixed: dict, points: dict[str, dict]) -> list[dict]:
+    "Collect the results of all points and write the table."
+    rows, told = [], [{"name": name, "parameters": point} | _status(out / name) for name, point in points.items()]
+    whole = all(t["state"] == "done" for t in told)
+    for t in told:
+        found = read_json(file) if t["state"] == "done" and (file := out / t["name"] / "results.json").exists() else [{}]
+        rows += [t["parameters"] | ({} if whole else {"state": t["state"]}) | {k: v for k, v in row.items() if k not in t["parameters"]} for row in found]
+    write_json(out / "sweep.json", {"notebook": path.name, "parameters": fixed, "points": told, "rows": rows})
+    atomic_write(out / "sweep.md", markdown_table(_texts(rows, points)))
+    return rows
+
+
+def _status(out: Path) -> dict:
+    "State, seconds and error of a run folder."
+    known = read_json(out / "status.json") if (out / "status.json").exists() else {}
+    return {"state": run_state(out)} | {k: known[k] for k in ("seconds", "error") if k in known}
+
+
+def _texts(rows: list[dict], points: dict[str, dict]) -> list[dict]:
+    "Rows whose parameters are written in full: a learning rate is not rounded."
+    swept = next(iter(points.values()))
+    return [row | {k: str(row[k]) for k in swept} for row in rows]

@@ -2,22 +2,21 @@
 
     python tools/fill_outputs.py nbs/experiments/00_quickstart.ipynb tiny=false seeds=[0,1,2]
 
-The notebook is executed by papermill with these parameters; its cells stay as they are (default parameters, so that everybody can run it
+The notebook is executed with these parameters, as `edge-glass run` does; its cells stay as they are (default parameters, so that everybody can run it
 in a minute), only their outputs are replaced. The header of the notebook names the command.
 """
 import base64
 import io
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
-import papermill
-import yaml
 from nbdev.clean import nbdev_clean
-from papermill.inspection import inspect_notebook
 from PIL import Image
+
+from edge_glass_modular.config import read_yaml
+from edge_glass_modular.notebooks import NotebookFailed, check_parameters, execute_notebook
 
 
 def light(output: dict) -> dict:
@@ -31,12 +30,9 @@ def light(output: dict) -> dict:
 
 def fill(path: Path, parameters: dict) -> None:
     "Execute with `parameters` and keep the outputs, cell by cell."
-    unknown = parameters.keys() - inspect_notebook(str(path)).keys()
-    if unknown:
-        raise SystemExit(f"{path} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(inspect_notebook(str(path)))}")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ipynb"
-        papermill.execute_notebook(str(path), str(out), parameters, cwd=str(path.parent), progress_bar=False, log_output=True)
+        execute_notebook(path, check_parameters(path, parameters), out)
         done = {cell["id"]: cell for cell in json.loads(out.read_text())["cells"]}
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
@@ -48,6 +44,8 @@ def fill(path: Path, parameters: dict) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm asks for widgets; pages carry no bars
     pairs = [argument.partition("=") for argument in sys.argv[2:]]
-    fill(Path(sys.argv[1]), {name: yaml.safe_load(value) for name, _, value in pairs})
+    try:
+        fill(Path(sys.argv[1]), {name: read_yaml(value, f"{name}={value}")[0] for name, _, value in pairs})
+    except (ValueError, NotebookFailed) as e:
+        sys.exit(f"fill_outputs: {e}")

@@ -297,3 +297,24 @@ def test_nb_open_save_check(tmp_path):
     assert sorted(p.name for p in (tmp_path / "nbs").iterdir()) == ["00_core.ipynb"]
     for words in (("check", "elsewhere.ipynb"), ("open",), ("shut", "nbs/00_core.ipynb")):
         assert nb(*words).returncode == 2
+
+
+# tools/fill_outputs.py
+
+def test_fill_outputs(tmp_path):
+    page = tmp_path / "page.ipynb"
+    write_notebook(page, "n = 1\nrate = 1.0", "import sys\nprint('progress', file=sys.stderr)\nprint(n, rate)", outputs=[new_output("stream", name="stdout", text="1 1.0\n")])
+    notebook = json.loads(page.read_text())
+    notebook["cells"][1]["metadata"]["tags"] = ["parameters"]
+    page.write_text(json.dumps(notebook))
+    fill = lambda *words: subprocess.run([sys.executable, "tools/fill_outputs.py", str(page), *words], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = fill("n=3", "rate=1e-4")
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(page.read_text())["cells"]
+    assert ["".join(c["source"]) for c in cells] == ["".join(c["source"]) for c in notebook["cells"]]
+    assert cells[1]["metadata"]["tags"] == ["parameters"] and ["".join(o["text"]) for o in cells[-1]["outputs"]] == ["3 0.0001\n"]
+    before = page.read_text()
+    for words, told in ((["m=3"], "has no parameter 'm'"), (["n=three"], "give a value of that type")):
+        wrong = fill(*words)
+        assert wrong.returncode != 0 and told in wrong.stderr and "Traceback" not in wrong.stderr, wrong.stderr
+    assert fill("n=3", "rate=1e-4").returncode == 0 and page.read_text() == before
