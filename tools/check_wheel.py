@@ -4,6 +4,7 @@ Builds the source distribution and, from it, the wheel. The wheel must hold ever
 and used from an empty folder: help, a config, a tiny run. The packages that it needs are borrowed from this Python; with `--clean` pip fetches them, as on a user's machine.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,9 +44,9 @@ def build(root: Path, out: Path) -> tuple[Path, Path]:
 
 def problems(sdist: Path, wheel: Path, root: Path) -> list[str]:
     "One line for whatever is missing or should not be there."
-    version = ConfigParser(delimiters=["="])
-    version.read(root / "settings.ini", encoding="utf-8")
-    stem = f"{LIB}-{version['DEFAULT']['version']}"
+    ini = ConfigParser(delimiters=["="])
+    ini.read(root / "settings.ini", encoding="utf-8")
+    stem = f"{LIB}-{ini['DEFAULT']['version']}"
     package = {path.relative_to(root).as_posix() for path in tracked(root) if path.relative_to(root).parts[0] == LIB}
     with zipfile.ZipFile(wheel) as archive: held = set(archive.namelist())
     with tarfile.open(sdist) as archive: source = {name.partition("/")[2] for name in archive.getnames()}
@@ -54,6 +55,13 @@ def problems(sdist: Path, wheel: Path, root: Path) -> list[str]:
     found += [f"{wheel.name} should not hold {name}" for name in sorted(held - package) if not name.startswith(f"{stem}.dist-info/")]
     found += [f"{wheel.name} lacks its {name}" for name in ("LICENSE", "entry_points.txt") if not any(h.startswith(f"{stem}.dist-info/") and h.endswith(name) for h in held)]
     return found + [f"{sdist.name} lacks {name}" for name in sorted(package | {"setup.py", "settings.ini", "README.md", "LICENSE"}) if name not in source]
+
+
+def versions(root: Path) -> list[str]:
+    "One line for every file that names another version than settings.ini."
+    told = {"settings.ini": r"^version = (\S+)", f"{LIB}/__init__.py": r'__version__ = "(.+)"', "CITATION.bib": r"version = \{(.+?)\}", "README.md": r"version = \{(.+?)\}", "CHANGELOG.md": r"^## (\S+)"}
+    found = {name: (re.search(pattern, (root / name).read_text(encoding="utf-8"), re.M) or [None, None])[1] for name, pattern in told.items()}
+    return [f"{name} names version {version}, settings.ini {found['settings.ini']}" for name, version in found.items() if version != found["settings.ini"]]
 
 
 def install(wheel: Path, folder: Path, clean: bool) -> Path:
@@ -90,7 +98,7 @@ if __name__ == "__main__":
         try:
             sdist, wheel = build(root, out)
             print(f"built {sdist.name} ({sdist.stat().st_size / 1e6:.1f} MB) and {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) in {time.perf_counter() - start:.1f} s")
-            bad, start = problems(sdist, wheel, root), time.perf_counter()
+            bad, start = versions(root) + problems(sdist, wheel, root), time.perf_counter()
             command = install(wheel, out / "venv", "--clean" in sys.argv)
             print(f"installed in {time.perf_counter() - start:.1f} s")
             bad += use(command, out / "elsewhere")
