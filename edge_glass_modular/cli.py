@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'config_app', 'models_app', 'features_app', 'Overrides', 'Device', 'Tiny', 'Index', 'Split', 'StoreFolder',
-           'train', 'evaluate', 'generate', 'merge', 'embed', 'search', 'demo', 'data', 'validate', 'shards', 'run',
-           'features_build', 'features_info', 'features_verify', 'features_prune', 'models_list', 'models_pull',
+           'train', 'evaluate', 'generate', 'merge', 'push', 'embed', 'search', 'demo', 'data', 'validate', 'shards',
+           'run', 'features_build', 'features_info', 'features_verify', 'features_prune', 'models_list', 'models_pull',
            'config_show', 'config_validate', 'config_schema', 'doctor', 'main']
 
 # %% ../nbs/89_cli.ipynb #d5612787
@@ -137,7 +137,7 @@ def evaluate(
 # %% ../nbs/89_cli.ipynb #8bbeed8c
 @app.command()
 def generate(
-    run: Annotated[Path, typer.Argument(help="A run folder, or what `save_pretrained` or `merge` wrote.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, what `save_pretrained` or `merge` wrote, or a Hub id.")],
     image: Annotated[Optional[Path], typer.Option(help="A picture.")] = None,
     audio: Annotated[Optional[Path], typer.Option(help="A recording.")] = None,
     text: Annotated[Optional[str], typer.Option(help="A text, where the decoder reads text.")] = None,
@@ -169,6 +169,19 @@ def merge(
     from edge_glass_modular.models.generation import merge as merge_run
 
     print(f"written: {merge_run(run, out)}, with the plain language model in {out / 'language_model'}")
+
+# %% ../nbs/89_cli.ipynb #57344c0e
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="A run folder, or what `save_pretrained` or `merge` wrote.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="On the Hugging Face Hub; made where it is not there.")],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to see. Default: private.")] = False,
+    licence: Annotated[Optional[str], typer.Option(help="Of the weights, as the Hub calls it, such as mit. Default: what the model card says.")] = None,
+) -> None:
+    "Publish a saved model with its card, as who has logged in with `hf auth login` or HF_TOKEN."
+    from edge_glass_modular.models.alignment import push as publish
+
+    print(f"published: {publish(run, repo, private=not public, licence=licence)}")
 
 # %% ../nbs/89_cli.ipynb #a3436912
 Index = Annotated[Optional[Path], typer.Option("--index", help="Folder that `embed` wrote. Default: index in the run folder.")]
