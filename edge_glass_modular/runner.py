@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FREE', 'open_run', 'RunStopped', 'run_status', 'embed_split', 'content_keys', 'score', 'evaluate_split',
            'score_texts', 'Lookout', 'read_features', 'assemble', 'vocabulary', 'target_texts', 'prepare',
-           'start_heads', 'start_from', 'train', 'make_trainer', 'trackers', 'finish', 'write_results', 'evaluate_run',
-           'build_features', 'features_coverage']
+           'start_heads', 'start_from', 'origins', 'train', 'make_trainer', 'trackers', 'finish', 'write_results',
+           'evaluate_run', 'build_features', 'features_coverage']
 
 # %% ../nbs/80_runner.ipynb #79769a09
 import importlib.util
@@ -19,11 +19,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from .config import ExperimentConfig, config_diff, load_config
 from .core import count_parameters, seed_everything
-from .data.datamodule import DataModule
+from .data.datamodule import DataModule, MixtureDataset
 from .data.features import input_digests, store_features, store_identity
+from .data.scenes import ScenesDataset
 from .data.store import open_store
 from .data.transforms import build_transforms
 from .evaluation.captioning import TEXT_FIGURES, caption_markdown, caption_report, caption_retrieval, loss_gap
@@ -32,6 +34,7 @@ from .evaluation.retrieval import evaluate_retrieval, retrieval_markdown
 from .evaluation.speaking import prefix_losses, speak_split
 from .decoders.base import DECODERS
 from .models.alignment import MultimodalAlignmentModel
+from .models.card import CardFacts, update_card
 from .models.cca import start_from_cca
 from .models.generation import MultimodalGenerator, load_model, model_class
 from .training.callbacks import Callback, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
@@ -39,6 +42,7 @@ from .training.checkpoints import list_checkpoints, lock_run
 from .training.trainer import SIGTERM, TIME, MultimodalTrainer, on_sigterm
 from .utils.checkpoint import atomic_write, load_safetensors, read_json, read_jsonl, write_json
 from .utils.distributed import barrier, end_distributed, gather_objects, init_distributed, is_distributed, lost_contact, rank, world_size
+from .utils.hub import find_saved
 from .utils.logging import setup_logger
 
 # %% ../nbs/80_runner.ipynb #12848efc
@@ -315,6 +319,18 @@ def start_from(
     model.load_state_dict(shared, strict=False)
     setup_logger("edge_glass").info(f"{len(shared)} of {len(state)} tensors taken over from {folder}")
 
+# %% ../nbs/80_runner.ipynb #5c950978
+def origins(
+    dataset: Dataset,   # as `DataModule.source` gives it
+    most: int = 1000,   # rows that are looked at, evenly spread; of a stream the first ones
+) -> list[list[str]]:   # [source, licence], each once
+    "Where samples come from, and under which licences."
+    if isinstance(dataset, MixtureDataset): return [list(o) for o in sorted({tuple(o) for part in dataset.parts for o in origins(part, most)})]
+    if isinstance(dataset, ScenesDataset): return [["scenes", "Apache-2.0"]]
+    num = min(most, len(dataset))
+    rows = [dataset.row(i) for i in range(num)] if hasattr(dataset, "row") else [dataset.rows[i * len(dataset) // num] for i in range(num)]
+    return [list(o) for o in sorted({(row.source, row.licence) for row in rows})]
+
 # %% ../nbs/80_runner.ipynb #7c98cc7a
 def train(
     config: ExperimentConfig,
@@ -331,12 +347,14 @@ def train(
         barrier()
         model, data = prepare(config, device, out)
         trainer = make_trainer(config, model, data, out, device)
+        model.facts = CardFacts(len(data.dataset("train")), origins(data.source("train")), batch=str(trainer.layout))
         reason = trainer.fit(deadline)
         p = trainer.progress
         status |= {"step": p.step, "skipped_steps": p.skipped, "batch": str(trainer.layout), "parameters": vars(count_parameters(model))}
         if reason in (TIME, SIGTERM):
             raise RunStopped(f"{reason}: stopped and saved after step {p.step} of {trainer.total_steps}; the same command continues", together=True)
         result = finish(data, out, device)
+        if rank() == 0: update_card(out / "best", step=p.best_step, steps=p.step)
     del trainer
     end_distributed()
     return result
@@ -398,14 +416,17 @@ def finish(
 
 # %% ../nbs/80_runner.ipynb #eb6665ea
 def write_results(result: dict, out: Path) -> dict:
-    "Write `retrieval.json` and `.md`, and `captions.json` and `.md` of a model that speaks, on rank 0."
+    "Write `retrieval.json` and `.md`, and `captions.json` and `.md` of a model that speaks, and both tables into its card, on rank 0."
     if rank() > 0: return result
-    found = {k: v for k, v in result.items() if k != "texts"}
+    found, tables = {k: v for k, v in result.items() if k != "texts"}, {}
     write_json(out / "retrieval.json", found)
-    atomic_write(out / "retrieval.md", retrieval_markdown(found) if found["rows"] else "One modality alone: there is nothing to find.\n")
+    if found["rows"]: tables[f"Retrieval, split {found['split']}"] = retrieval_markdown(found)
+    atomic_write(out / "retrieval.md", next(iter(tables.values()), "One modality alone: there is nothing to find.\n"))
     if texts := result.get("texts"):
+        tables[f"Texts, split {found['split']}"] = caption_markdown(texts)
         write_json(out / "captions.json", texts)
         atomic_write(out / "captions.md", caption_markdown(texts) + "\n" + _examples(texts["samples"][:20]))
+    update_card(find_saved(out), results=tables)
     return result
 
 
@@ -417,13 +438,13 @@ def _examples(samples: list[dict]) -> str:
 
 # %% ../nbs/80_runner.ipynb #c5ecb599
 def evaluate_run(
-    run: str | Path,
+    run: str | Path,              # a run folder, what `save_pretrained` wrote, or a Hub id
     split: str | None = None,     # None: as the config says
     manifest: str | Path | None = None,  # another dataset than the one trained on
     device: str = "auto",
 ) -> dict:                        # as `retrieval.json`
     "Evaluate the best model of a run folder again, perhaps on other data."
-    run, device = Path(run), init_distributed(device)
+    device = init_distributed(device)
     model = load_model(run).to(device)
     config = model.config
     if manifest:
@@ -431,7 +452,7 @@ def evaluate_run(
     data, split = DataModule(config, model.transforms), split or config.evaluation.split
     read_features(model, data, [split], device)
     result = evaluate_split(model, data, split)
-    return result if manifest else write_results(result, run)
+    return write_results(result, Path(run)) if Path(run).exists() and not manifest else result  # what is on the Hub stays as it is
 
 # %% ../nbs/80_runner.ipynb #9cbfa165
 def build_features(

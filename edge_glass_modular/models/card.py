@@ -14,7 +14,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
+from safetensors import safe_open
 
+from .. import __version__
 from ..config import ExperimentConfig, load_config
 from ..utils.checkpoint import atomic_write, read_json, write_json
 
@@ -38,7 +40,7 @@ class CardFacts:
 
 def versions() -> dict[str, str]:
     "What wrote the weights."
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in ("edge_glass_modular", "torch", "transformers")}
+    return {"python": platform.python_version(), "edge_glass_modular": __version__} | {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
 
 # %% ../../nbs/34_card.ipynb #ff159433
 def fetched(
@@ -195,4 +197,6 @@ def update_card(
     **facts,             # fields of `CardFacts`
 ) -> None:
     "Write the card again, with some facts more."
+    if "results" in facts:
+        with safe_open(Path(folder) / "model.safetensors", "pt") as file: facts["weights"] = file.metadata()["sha256"]
     write_card(folder, load_config(Path(folder) / "config.yaml"), replace(read_facts(folder), **facts))
