@@ -111,7 +111,7 @@ def built(tmp_path_factory) -> Path:
           new_code_cell("#| default_exp core"), new_code_cell(source), new_code_cell("import edge_glass_modular.gone\nnever()"), figure)
     write(root / "nbs" / "index.ipynb", new_markdown_cell("# Home\n> All.\n\nSee [the tutorial](tutorials/01_own.ipynb)."), table)
     write(root / "nbs" / "tutorials" / "01_own.ipynb", new_markdown_cell("# Own\n> Yours.\n\nUse `double`, see [core](../00_core.ipynb#double)."))
-    env = {**os.environ, "PYTHONPATH": str(root), "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(["bash", "tools/docs"], cwd=root, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 pages" in done.stdout
@@ -136,7 +136,7 @@ def test_the_site_needs_no_network_and_no_host(built):
 
 def test_a_page_that_is_gone_goes_from_the_site(built):
     (built / "_proc" / "77_old.ipynb").write_text((built / "_proc" / "index.ipynb").read_text())
-    env = {**os.environ, "PYTHONPATH": str(built), "PYTHON": sys.executable}
+    env = {**os.environ, "PYTHONPATH": str(built)}
     subprocess.run(["bash", "tools/docs"], cwd=built, env=env, check=True, capture_output=True)
     assert not list((built / "_docs").rglob("old.html")) and (built / "_docs" / "core.html").is_file()
 
