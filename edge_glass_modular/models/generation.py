@@ -19,9 +19,10 @@ from ..core import MODALITIES, Batch, ParameterCount, Tokens, count_parameters, 
 from ..data.datamodule import Collate
 from ..decoders.base import Turns, ask, build_decoder, no_prefix
 from .alignment import MultimodalAlignmentModel
+from .card import update_card
 from .fusion import build_fusion, place
 from ..utils.checkpoint import atomic_write
-from ..utils.hub import quietly
+from ..utils.hub import find_saved, quietly
 
 # %% ../../nbs/51_generation.ipynb #bdac3ee4
 class MultimodalGenerator(MultimodalAlignmentModel):
@@ -180,7 +181,7 @@ def save_pretrained(
     folder: str | Path,
     state: dict[str, Tensor] | None = None,  # what `saved_state` gives, where its tensors had to be brought together first
 ) -> None:
-    "Write `config.yaml`, `model.safetensors` and the decoder's files."
+    "Write what an alignment model writes, and the decoder's files."
     for name, content in self.decoder.files().items(): atomic_write(Path(folder) / name, content)
     MultimodalAlignmentModel.save_pretrained(self, folder, state)
 
@@ -201,14 +202,11 @@ def from_files(
 
 
 def load_model(
-    folder: str | Path,            # a run folder, or what `save_pretrained` wrote
+    folder: str | Path,            # a run folder, what `save_pretrained` wrote, or a Hub id
 ) -> MultimodalAlignmentModel:     # a `MultimodalGenerator` where its config trained a decoder
     "Read back whatever kind of model a folder holds."
-    folder = Path(folder)
-    config = next((p for p in (folder / "best" / "config.yaml", folder / "config.yaml") if p.exists()), None)
-    if config is None:
-        raise FileNotFoundError(f"{folder} holds no saved model: config.yaml is missing; give a run folder or what save_pretrained wrote")
-    return model_class(load_config(config)).from_pretrained(folder)
+    folder = find_saved(folder)
+    return model_class(load_config(folder / "config.yaml")).from_pretrained(folder)
 
 
 def model_class(
@@ -236,5 +234,7 @@ def merge(
     differ = plain.load_state_dict({k: v for k, v in model.state_dict().items() if k in plain.saved_state()}, strict=False).unexpected_keys
     assert not differ
     plain.config = told("language_model")
+    plain.facts = model.facts
     plain.save_pretrained(out)
+    update_card(out, results=model.facts.results, note="The low-rank updates were added to the language model after that run; the figures were measured before.")
     return out
