@@ -1,0 +1,122 @@
+"""Use the demo as people do: `python tools/check_demo.py`. Serves a tiny run, opens it in headless Chromium, types, drops a picture and a recording, speaks, and drops
+a decompression bomb; compares what is shown with what the library says, and makes sure that the page asks nothing of any other machine.
+
+    python tools/check_demo.py --run runs/quickstart_trm --picture nbs/images/demo.png
+
+takes a run of one's own, with its index, and keeps a picture of the page. Chromium is looked for on the path; on Debian, as root, it is installed where it is missing.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlparse
+
+import soundfile
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from edge_glass_modular import runner
+from edge_glass_modular.config import load_config
+from edge_glass_modular.data.scenes import ScenesDataset
+from edge_glass_modular.demo import respond, serve_demo
+from edge_glass_modular.search import Searcher, embed_run
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+SENTENCE = "a red circle left of an orange square"
+SECONDS = 120
+
+
+def browser() -> str:
+    "Where Chromium is."
+    names = ("chromium", "chromium-browser", "google-chrome")
+    if not any(map(shutil.which, names)) and shutil.which("apt-get") and os.geteuid() == 0:
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *command], check=True, stdout=subprocess.DEVNULL, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+    if not (found := next(filter(None, map(shutil.which, names)), None)):
+        sys.exit("no Chromium on the path; install it (`apt-get install chromium`)")
+    return found
+
+
+def small_run(folder: Path) -> Path:
+    "A run that speaks, after a few steps, and its index."
+    runner.train(load_config("trimodal_trm", ["training.max_steps=4", "data.scenes.num_test=16"], tiny=True), folder / "run", device="cpu")
+    embed_run(folder / "run", overrides=["data.scenes.num_test=60"], device="cpu")
+    return folder / "run"
+
+
+def shown(page: Page, found: dict) -> None:
+    "What stands on the page is what `respond` found."
+    texts = [f"{text} {similarity:.2f}" for similarity, text in found.get("text", [])]
+    expect(page.locator("#how")).to_contain_text(found["how"].split(";")[0])
+    expect(page.locator("#texts li")).to_have_text(texts)
+    expect(page.locator("#pictures .caption-label")).to_have_text([text for _, text in found.get("vision", [])])
+    page.wait_for_function("() => [...document.querySelectorAll('#pictures img')].every(image => image.complete && image.naturalWidth > 0)")
+    for n, (_, text) in enumerate(found.get("audio", [])[:3]): expect(page.locator(f"#recording{n}")).to_contain_text(text)
+    if page.locator("#caption textarea").count(): expect(page.locator("#caption textarea")).to_have_value(found["caption"])
+
+
+def use(page: Page, searcher: Searcher, folder: Path, picture: Path | None) -> None:
+    "Ask in every way that the model knows."
+    scenes = ScenesDataset("test", 8)
+    Image.fromarray(scenes.content(5, "vision")).save(folder / "scene.png")
+    soundfile.write(folder / "scene.wav", *scenes.content(5, "audio"))
+    page.locator("#ask-text textarea, #ask-text input").first.fill(SENTENCE)
+    page.keyboard.press("Enter")
+    shown(page, respond(searcher, "text", SENTENCE))
+    print("typed a sentence: the nearest of each modality stand there")
+    if "audio" in searcher.model.modalities:
+        page.locator("#ask-audio .record-button").click()
+        page.wait_for_timeout(1500)
+        page.locator("#ask-audio .stop-button").click()
+        expect(page.locator("#how")).to_contain_text("asked by audio")
+        page.locator("#ask-audio [aria-label='Clear']").last.click()
+        page.locator("#ask-audio [aria-label='Upload file']").click()
+        page.locator("#ask-audio input[type=file]").set_input_files(folder / "scene.wav")
+        shown(page, respond(searcher, "audio", folder / "scene.wav"))
+        print("spoke into a microphone (Chromium's beep), then dropped a recording")
+    page.locator("#ask-vision input[type=file]").set_input_files(folder / "scene.png")
+    shown(page, respond(searcher, "vision", folder / "scene.png"))
+    assert not page.locator("#ask-text textarea, #ask-text input").first.input_value()
+    print("dropped a picture:", page.locator("#caption textarea").input_value() if page.locator("#caption textarea").count() else "this run has no decoder")
+    if picture: page.screenshot(path=picture, full_page=True)
+    refuse_bomb(page, folder)
+
+
+def refuse_bomb(page: Page, folder: Path) -> None:
+    "200 million pixels in a few bytes; the browser gets no more than the header either."
+    Image.new("1", (20_000, 10_000)).save(folder / "whole.png")
+    (folder / "bomb.png").write_bytes((folder / "whole.png").read_bytes()[:200])
+    page.reload()
+    page.locator("#ask-vision input[type=file]").set_input_files(folder / "bomb.png")
+    expect(page.get_by_text("20000x10000 pixels").first).to_be_visible()
+    print("dropped a decompression bomb: refused by its header")
+
+
+def main(run: Path | None, picture: Path | None) -> None:
+    "Serve, use, compare."
+    found, asked, complaints = browser(), set(), []
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
+        searcher = Searcher(run := run or small_run(Path(name)), device="cpu")
+        served = serve_demo(run, device="cpu", wait=False)
+        page = play.chromium.launch(executable_path=found, headless=True, args=FLAGS).new_page(viewport={"width": 1100, "height": 900})
+        page.set_default_timeout(1000 * SECONDS)
+        expect.set_options(timeout=1000 * SECONDS)
+        page.on("request", lambda request: asked.add(urlparse(request.url).hostname))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(served.local_url)
+        use(page, searcher, Path(name), picture)
+        served.close()
+    strangers = asked - {"127.0.0.1", None}  # None: data: and blob:
+    if strangers or complaints: sys.exit(f"the page asked {strangers or 'nobody else'}; errors in the browser: {complaints or 'none'}")
+    print("nobody but this machine was asked for anything")
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--run", type=Path, help="a run of one's own, with an index")
+    arguments.add_argument("--picture", type=Path, help="where a picture of the page goes")
+    main(**vars(arguments.parse_args()))
