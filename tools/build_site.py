@@ -6,6 +6,7 @@ _quarto.yml. Nothing is executed: outputs are those stored in the notebooks. The
 import base64
 import hashlib
 import importlib
+import inspect
 import io
 import os
 import re
@@ -15,6 +16,7 @@ import sys
 import tarfile
 import time
 from pathlib import Path, PurePosixPath
+from typing import Annotated, get_args, get_origin
 
 import nbdev.serve
 import nbformat
@@ -31,6 +33,7 @@ KATEX_SHA512 = "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/Ye
 KATEX_ONLINE = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@[\w.]+/dist")
 ROOMS = ["Foundations", "Data", "Encoders", "Parts", "Decoders", "Models", "Evaluation", "Training", "Commands", "All together"]  # by the first digit
 FOLDERS = {"guide": "Guide", "tutorials": "Tutorials", "experiments": "Experiments"}
+FIRST = ["setup_and_running", "design", "methods", "limits", "start_in_five_minutes", "own_data", "own_encoder", "read_a_run", "one_gpu_to_many", "without_the_hub"]
 
 
 # signatures
@@ -44,20 +47,33 @@ def line_of(symbol: str, file: str) -> int | None:
 doclinks._lineno = line_of
 
 
+def plain_annotations(module) -> None:
+    "Annotations as a signature shows them: of a command the type without its options, in quotes what the module imports only when it needs it."
+    own = [f for v in vars(module).values() for f in (vars(v).values() if inspect.isclass(v) else [v])]
+    for function in own:
+        if not inspect.isfunction(function) or function.__module__ != module.__name__:
+            continue
+        for name, hint in function.__annotations__.items():
+            if isinstance(hint, str):
+                try:
+                    hint = eval(hint, vars(module))
+                except NameError:
+                    hint = type(hint, (), {})
+            function.__annotations__[name] = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
 class show_docs_of_module(exec_show_docs):
     "Signatures from the module that the page exports; nbdev would execute the page's exported cells, and every cell with an import, for them."
     def begin(self):
         super().begin()
-        if module := _default_exp(self.nb):
-            self.names = vars(importlib.import_module(f"{get_config().lib_name}.{module}".removesuffix(".__init__")))
-            self.k.user_ns.update({k: v for k, v in self.names.items() if not k.startswith("__")})
+        if name := _default_exp(self.nb):
+            module = importlib.import_module(f"{get_config().lib_name}.{name}".removesuffix(".__init__"))
+            plain_annotations(module)
+            self.k.user_ns.update({k: v for k, v in vars(module).items() if not k.startswith("__")})
 
     def __call__(self, cell):
         if cell.cell_type == "code" and cell.source and _is_showdoc(cell):
             self.k.cell(cell)
-            if isinstance(self.k.exc, NameError):  # an annotation in quotes, of a package that the module imports only when it needs it
-                self.names[self.k.exc.name] = importlib.import_module(self.k.exc.name)
-                self.k.cell(cell)
             if self.k.exc:
                 raise ValueError(f"{Path(self.nb.path_).name}: {cell.source.splitlines()[-1]} failed: {self.k.exc}; run nbdev_export") from self.k.exc
 
@@ -66,7 +82,7 @@ class keep_introduction(Processor):
     "nbdev takes title and subtitle from the first cell and drops the rest of it: the rest becomes a cell of its own."
     def begin(self):
         first = next((c for c in self.nb.cells if c.cell_type == "markdown"), None)
-        if first and (m := re.match(r"\s*(# .*)\n((?:>.*\n?)*)", first.source + "\n")) and (rest := first.source[m.end():].strip()):
+        if first and (m := re.match(r"\s*(# .*)\n((?:>.*\n?)*)", first.source + "\n")) and (rest := first.source[m.end():].strip("\n")).strip():
             subtitle = " ".join(line.lstrip("> ") for line in m[2].splitlines())
             first.source = f"{m[1]}\n> {subtitle}" if subtitle else m[1]
             self.nb.cells.insert(self.nb.cells.index(first) + 1, mk_cell(rest, "markdown"))
@@ -79,10 +95,12 @@ class Pages(FilterDefaults):
 
 
 def process(config) -> Path:
-    "The folder of processed pages. Pages that have not changed since the last build are kept; delete _proc/ to make all anew."
+    "The folder of processed pages. What has not changed since the last build is kept; delete _proc/ to make all anew."
     processed = config.config_path / "_proc"
-    for page in set(pages(processed)) - set(pages(config.nbs_path)):
-        (processed / page).unlink()
+    for page in [p for p in processed.rglob("*") if p.is_file()]:  # nbdev goes by the time of the folder, which a build that failed has moved
+        source = config.nbs_path / page.relative_to(processed)
+        if not source.is_file() or source.stat().st_mtime > page.stat().st_mtime:
+            page.unlink()
     nbdev.serve.FilterDefaults = Pages
     return nbdev.serve.proc_nbs(n_workers=min(4, os.cpu_count() or 1))
 
@@ -90,9 +108,10 @@ def process(config) -> Path:
 # navigation
 
 def pages(nbs: Path) -> list[str]:
-    "The notebooks, as the sidebar names them: hidden and private ones left out."
+    "The notebooks in the order of the sidebar; hidden and private ones left out."
     found = [p.relative_to(nbs) for p in nbs.rglob("*.ipynb")]
-    return sorted(p.as_posix() for p in found if not any(part[0] in "._" for part in p.parts))
+    rank = {name: i for i, name in enumerate(FIRST)}
+    return sorted((p.as_posix() for p in found if not any(part[0] in "._" for part in p.parts)), key=lambda n: (rank.get(Path(n).stem, len(rank)), n))
 
 
 def sidebar(names: list[str]) -> list:

@@ -36,6 +36,12 @@ def test_sidebar_has_the_rooms_in_their_order():
     assert sections[3]["contents"] == ["10_data.ipynb", "11_more.ipynb"]
 
 
+def test_tutorials_begin_with_the_first(tmp_path):
+    for name in ("index", "tutorials/customary", "tutorials/start_in_five_minutes", "guide/limits", "guide/design", "00_core", "_draft", ".ipynb_checkpoints/index"):
+        write(tmp_path / f"{name}.ipynb")
+    assert build_site.pages(tmp_path) == ["guide/design.ipynb", "guide/limits.ipynb", "tutorials/start_in_five_minutes.ipynb", "00_core.ipynb", "index.ipynb", "tutorials/customary.ipynb"]
+
+
 def test_a_page_without_a_section_is_refused():
     with pytest.raises(ValueError, match=r"no section .*notes\.ipynb"):
         build_site.sidebar(["index.ipynb", "notes.ipynb"])
@@ -61,11 +67,11 @@ def test_formulas_stand_alone():
 
 
 def test_the_introduction_is_kept():
-    page = types.SimpleNamespace(cells=[new_markdown_cell("# Title\n> One line,\n> and another.\n\nWhy.\n\n## Start"), new_code_cell("1")])
+    page = types.SimpleNamespace(cells=[new_markdown_cell("# Title\n> One line,\n> and another.\n\n    code\n\n## Start"), new_code_cell("1")])
     processor = build_site.keep_introduction.__new__(build_site.keep_introduction)
     processor.nb = page
     processor.begin()
-    assert [c.source for c in page.cells] == ["# Title\n> One line, and another.", "Why.\n\n## Start", "1"]
+    assert [c.source for c in page.cells] == ["# Title\n> One line, and another.", "    code\n\n## Start", "1"]
 
 
 # KaTeX
@@ -100,8 +106,8 @@ def built(tmp_path_factory) -> Path:
     package = root / "edge_glass_modular"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    source = '#| export\ndef double(\n    x: int,  # any number\n) -> "fractions.Fraction":  # twice as much\n    "Two times `x`."\n    return 2 * x'
-    (package / "core.py").write_text(source.replace("#| export\n", "__all__ = ['double']\n\n"))
+    source = '#| export\ndef double(\n    x: int,  # any number\n) -> "fractions.Fraction":  # twice as much\n    "Two times `x`."\n    return 2 * x\n\ndef shell(\n    name: Annotated[str, "--name"] = "a",\n): "Of the shell."'
+    (package / "core.py").write_text(source.replace("#| export\n", "from typing import Annotated\n__all__ = ['double']\n\n"))
     (package / "_modidx.py").write_text("d = {'settings': {'branch': 'main', 'doc_baseurl': '/edge_glass_modular', 'doc_host': 'https://edge-glass.github.io', 'lib_path': 'edge_glass_modular',"
                                         "'git_url': 'https://github.com/edge-glass/edge_glass_modular'}, 'syms': {'edge_glass_modular.core': "
                                         "{'edge_glass_modular.core.double': ('core.html#double', 'edge_glass_modular/core.py')}}}\n")
@@ -122,7 +128,8 @@ def test_the_page_has_introduction_and_signature(built):
     page = (built / "_docs" / "core.html").read_text()
     assert "The introduction, with" in page
     assert "# any number" in page and "# twice as much" in page
-    assert "edge_glass_modular/core.py#L3" in page
+    assert "fractions.Fraction" in page and "Annotated" not in page.split("shell(")[1].split("</code>")[0]
+    assert "edge_glass_modular/core.py#L4" in page
     assert "edge_glass_modular.gone" in page  # shown, and not run
 
 
@@ -160,6 +167,7 @@ BROKEN = {
     "image": ('<img src="gone.png">', "missing picture"),
     "file": ('<link rel="stylesheet" href="gone.css">', "status 404"),
     "tex": (r"<p>The loss $$\frac{1}{2}$$</p>", "raw TeX"),
+    "dollar": ("<p>with $x_1$ in it</p>", "raw TeX"),
     "formula": ('<span class="math"><span class="katex"><span class="katex-error">x</span></span></span>', "1 formulas that KaTeX cannot read"),
     "unset": ('<span class="math">x</span>', "1 formulas not set"),
     "wide": ('<div style="width: 700px">x</div>', "px wider than a phone: div"),

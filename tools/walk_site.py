@@ -23,7 +23,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MIN_TEXT = 10  # px
-TEX = r"\$\$|\\\(|\\\[|\\(frac|sum|tau|text|mathrm|mathcal|left|cdot|top|hat|bar|log|exp|lVert|begin)\b"
+TEX = r"\$\$|\\\(|\\\[|\\(frac|sum|tau|text|mathrm|mathcal|left|cdot|top|hat|bar|log|exp|lVert|begin)\b|\$[^$\n]*[\\^_{][^$\n]*\$"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 LOOK = """() => {
   const shown = e => e.checkVisibility() && e.getClientRects().length;
