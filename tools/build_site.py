@@ -22,7 +22,7 @@ import nbdev.serve
 import nbformat
 import yaml
 from execnb.nbio import mk_cell
-from nbdev import doclinks
+from nbdev import doclinks, processors
 from nbdev.config import get_config
 from nbdev.processors import FilterDefaults, _default_exp, _is_showdoc, exec_show_docs
 from nbdev.process import Processor
@@ -44,7 +44,9 @@ def line_of(symbol: str, file: str) -> int | None:
     return doclinks._get_exps(file).get(symbol.removeprefix(module + "."))
 
 
-doclinks._lineno = line_of
+if __name__ == "build_site":  # once in a process: a worker knows this file as the script, too
+    doclinks._lineno, names_in = line_of, processors._def_names
+    processors._def_names = lambda cell, shown: names_in(cell, shown)[::-1]  # of several definitions in a cell nbdev shows the last first
 
 
 def plain_annotations(module) -> None:
@@ -146,7 +148,7 @@ def own_lines(text: str) -> str:
 
 def renamed(text: str) -> str:
     "Links between notebooks, with the names of the pages."
-    return re.sub(r"(?<=[(\"' ])(?!https?:)([\w./-]+\.ipynb)(?=[)#\"'\n])", lambda m: html_name(m[1]), text)
+    return re.sub(r"(?<=[(\"' ])([\w./-]+\.ipynb)(?=[)#\"'\n])", lambda m: html_name(m[1]), text)
 
 
 def plain_site(processed: Path) -> Path:

@@ -89,7 +89,7 @@ def listen(page: Page, host: str, bad: list[str]) -> None:
 
 async def look(browser: Browser, host: str, name: str, out: Path) -> dict:
     "Open one page at both widths: what is on it, and what is wrong with it."
-    page, bad = await browser.new_page(viewport=DESK), []
+    page, bad = await browser.new_page(viewport=DESK, reduced_motion="reduce"), []
     listen(page, host, bad)
     await page.route(lambda url: not url.startswith(host), lambda route: route.abort())
     await page.goto(f"{host}/{name}", wait_until="load")
@@ -110,7 +110,7 @@ async def look(browser: Browser, host: str, name: str, out: Path) -> dict:
 
 async def search(browser: Browser, host: str, seen: dict[str, dict]) -> list[str]:
     "Type the shortest title into the search: its page must come up."
-    page, bad = await browser.new_page(viewport=DESK), []
+    page, bad = await browser.new_page(viewport=DESK, reduced_motion="reduce"), []
     listen(page, host, bad)
     await page.goto(f"{host}/index.html")
     box = page.locator("input[type=search], .smalldocs-search input, .aa-Input").locator("visible=true").first
