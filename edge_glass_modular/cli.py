@@ -192,6 +192,7 @@ def embed(
     manifest: Annotated[Optional[Path], typer.Argument(help="What to embed. Without: the run's own data, the split it is evaluated on.")] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val or test. Default: all of a manifest.")] = None,
     overrides: Overrides = None,
+    modality: Annotated[Optional[list[str]], typer.Option(help="vision, audio or text; may be repeated. Default: all that the model knows.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Folder for the vectors. Default: index in the run folder.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace an index of another model or other data.")] = False,
     device: Device = "auto",
@@ -200,7 +201,7 @@ def embed(
     if split is not None: _splits([split])
     from edge_glass_modular import search as room
 
-    folder = room.embed_run(run, manifest, split, overrides or [], out, fresh, device)
+    folder = room.embed_run(run, manifest, split, overrides or [], modality, out=out, fresh=fresh, device=device)
     if os.environ.get("RANK", "0") == "0":
         print(f"{folder}: " + ", ".join(f"{n:,} {m}" for m, n in room.count_vectors(folder).items()))
 
