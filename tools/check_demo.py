@@ -3,12 +3,9 @@ a decompression bomb; compares what is shown with what the library says, and mak
 
     python tools/check_demo.py --run runs/quickstart_trm --picture nbs/images/demo.png
 
-takes a run of one's own, with its index, and keeps a picture of the page. Chromium is looked for on the path; on Debian, as root, it is installed where it is missing.
+takes a run of one's own, with its index, and keeps a picture of the page. CHROMIUM=... names the browser.
 """
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +14,7 @@ from urllib.parse import urlparse
 import soundfile
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
+from walk_site import FLAGS, chromium
 
 from edge_glass_modular import runner
 from edge_glass_modular.config import load_config
@@ -24,21 +22,9 @@ from edge_glass_modular.data.scenes import ScenesDataset
 from edge_glass_modular.demo import respond, serve_demo
 from edge_glass_modular.search import Searcher, embed_run
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 SENTENCE = "a red circle left of an orange square"
 SECONDS = 120
-
-
-def browser() -> str:
-    "Where Chromium is."
-    names = ("chromium", "chromium-browser", "google-chrome")
-    if not any(map(shutil.which, names)) and shutil.which("apt-get") and os.geteuid() == 0:
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *command], check=True, stdout=subprocess.DEVNULL, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
-    if not (found := next(filter(None, map(shutil.which, names)), None)):
-        sys.exit("no Chromium on the path; install it (`apt-get install chromium`)")
-    return found
 
 
 def small_run(folder: Path) -> Path:
@@ -87,22 +73,22 @@ def use(page: Page, searcher: Searcher, folder: Path, picture: Path | None) -> N
 
 
 def refuse_bomb(page: Page, folder: Path) -> None:
-    "200 million pixels in a few bytes; the browser gets no more than the header either."
-    Image.new("1", (20_000, 10_000)).save(folder / "whole.png")
+    "144 million pixels in a few bytes; the browser gets no more than the header either."
+    Image.new("1", (12_000, 12_000)).save(folder / "whole.png")
     (folder / "bomb.png").write_bytes((folder / "whole.png").read_bytes()[:200])
     page.reload()
     page.locator("#ask-vision input[type=file]").set_input_files(folder / "bomb.png")
-    expect(page.get_by_text("20000x10000 pixels").first).to_be_visible()
+    expect(page.get_by_text("12000x12000 pixels").first).to_be_visible()
     print("dropped a decompression bomb: refused by its header")
 
 
 def main(run: Path | None, picture: Path | None) -> None:
     "Serve, use, compare."
-    found, asked, complaints = browser(), set(), []
+    asked, complaints = set(), []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
         searcher = Searcher(run := run or small_run(Path(name)), device="cpu")
         served = serve_demo(run, device="cpu", wait=False)
-        page = play.chromium.launch(executable_path=found, headless=True, args=FLAGS).new_page(viewport={"width": 1100, "height": 900})
+        page = play.chromium.launch(executable_path=chromium(), args=[*FLAGS, *MICROPHONE]).new_page(viewport={"width": 1100, "height": 900})
         page.set_default_timeout(1000 * SECONDS)
         expect.set_options(timeout=1000 * SECONDS)
         page.on("request", lambda request: asked.add(urlparse(request.url).hostname))
