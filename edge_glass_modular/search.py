@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FEW', 'ENOUGH', 'Found', 'VectorIndex', 'recall_of_exact', 'search_costs', 'AnyRows', 'best_identity',
            'describe_corpus', 'open_corpus', 'embed_rows', 'embed_run', 'missing_shards', 'read_embeddings',
-           'count_vectors', 'Hit', 'Answer', 'Searcher', 'answer_table', 'check_index', 'costs_table']
+           'count_vectors', 'Hit', 'Answer', 'Searcher', 'first_dim', 'answer_table', 'check_index', 'costs_table']
 
 # %% ../nbs/84_search.ipynb #5b7617f8
 import json
@@ -44,8 +44,8 @@ from .utils.logging import progress
 @dataclass(frozen=True)
 class Found:
     "The nearest vectors of each query, best first."
-    similarity: Tensor  # (Q, k) float32 cosine at full width; -inf where there was nothing left
-    rows: Tensor        # (Q, k) int64 places in the index, -1 there
+    similarity: Tensor  # (Q, k) float32 cosine at full width
+    rows: Tensor        # (Q, k) int64 places in the index
 
 
 class VectorIndex:
@@ -74,17 +74,12 @@ class VectorIndex:
     ) -> Found:
         "Measure every vector."
         queries, k = truncate(queries.float()).cpu(), min(k, len(self))
-        if len(queries) < FEW: return _found(*self.flat.search(queries.numpy(), k))
+        if len(queries) < FEW: return Found(*map(torch.from_numpy, self.flat.search(queries.numpy(), k)))
         parts = [(part @ self.vectors.T).topk(k) for part in queries.split(256)]
         return Found(torch.cat([p.values for p in parts]), torch.cat([p.indices for p in parts]))
 
 
 FEW = 20  # queries; faiss too takes the product of matrices from here on, more slowly than torch
-
-
-def _found(similarity: np.ndarray, rows: np.ndarray) -> Found:
-    similarity = np.where(rows < 0, -np.inf, similarity)
-    return Found(torch.from_numpy(similarity), torch.from_numpy(rows))
 
 # %% ../nbs/84_search.ipynb #5b2ef347
 @patch
@@ -125,7 +120,7 @@ def funnel(
     k = min(k, len(self))
     if shortlist < k: raise ValueError(f"shortlist={shortlist} is less than the k={k} results that are asked of it; raise it, to 10 or 20 times k")
     wanted = faiss.IndexRefineSearchParameters(k_factor=(min(shortlist, len(self)) + 0.5) / k)
-    return _found(*self.prefix(dim, codes).search(truncate(queries.float()).cpu().numpy(), k, params=wanted))
+    return Found(*map(torch.from_numpy, self.prefix(dim, codes).search(truncate(queries.float()).cpu().numpy(), k, params=wanted)))
 
 # %% ../nbs/84_search.ipynb #aa30ac0e
 def recall_of_exact(
@@ -148,7 +143,8 @@ def search_costs(
     "Recall and time of funnels beside the exact search, in the same threads."
     faiss.omp_set_num_threads(torch.get_num_threads())
     calls = {None: lambda q: index.exact(q, k)} | {way: lambda q, way=way: index.funnel(q, k, *way, codes=codes) for way in ways}
-    recall = {way: recall_of_exact(call(queries), index.exact(queries, k)) for way, call in calls.items()}
+    exact = index.exact(queries, k)
+    recall = {way: recall_of_exact(call(queries), exact) for way, call in calls.items()}
     ms = {way: {b: [] for b in batches} for way in calls}
     for r in range(rounds):
         for b in batches:
@@ -302,13 +298,14 @@ def read_embeddings(
     modality: str,
 ) -> tuple[Tensor, Tensor, list[str]]:  # (n, D) float32, (n,) which samples, their ids
     "All vectors of a modality, in the order of the samples."
-    paths = sorted((Path(folder) / modality).glob("*.safetensors"))
-    try:
-        shards = [load_safetensors(p)[0] for p in paths]
-    except ValueError as e:
-        raise ValueError(f"{e}. Remove that file; the embed command that made the index writes it again") from e
+    shards = [_read_shard(path) for path in sorted((Path(folder) / modality).glob("*.safetensors"))]
     ids = [name for s in shards for name in json.loads(s["ids"].numpy().tobytes())]
     return torch.cat([s["embeddings"] for s in shards]).float(), torch.cat([s["rows"] for s in shards]), ids
+
+
+def _read_shard(path: Path) -> dict[str, Tensor]:
+    try: return load_safetensors(path)[0]
+    except ValueError as e: raise ValueError(f"{path} is damaged; remove it, and run the embed command that made the index again: it writes what is missing") from e
 
 # %% ../nbs/84_search.ipynb #1d5efea2
 def count_vectors(
@@ -407,7 +404,7 @@ def find(
 ) -> Answer:
     "The nearest, and what the way they were found loses."
     index, rows, ids = self.index(modality)
-    dim = self._dim(len(index)) if dim is None else dim
+    dim = first_dim(self.model.config.mrl.dims, index.dim, len(index)) if dim is None else dim
     if dim not in self.model.config.mrl.dims and dim != index.dim:
         raise ValueError(f"dim={dim} is not one of the trained Matryoshka dims {list(self.model.config.mrl.dims)}; choose one of them")
     codes, shortlist, k = len(index) >= ENOUGH, max(shortlist, k), min(k, len(index))
@@ -416,15 +413,17 @@ def find(
     exact, exact_ms = _timed(lambda: index.exact(query, k))
     found, ms = _timed(funnel) if dim < index.dim else (exact, exact_ms)
     how = f"funnel: {dim} of {index.dim} numbers{' in 4 bits each' if codes else ''}, the best {min(shortlist, len(index))} at full width" if dim < index.dim else "exact"
-    hits = [self._hit(s, int(rows[place]), ids[place]) for s, place in zip(found.similarity[0].tolist(), found.rows[0].tolist()) if place >= 0]
+    hits = [self._hit(s, int(rows[place]), ids[place]) for s, place in zip(found.similarity[0].tolist(), found.rows[0].tolist())]
     return Answer(hits, f"{how}, {len(index):,} vectors", ms, recall_of_exact(found, exact), exact_ms)
 
 
-@patch
-def _dim(self: Searcher, num: int) -> int:
-    "What the funnel looks at where nobody said."
-    full = self.model.config.projector.dim
-    return min((m for m in self.model.config.mrl.dims if 64 <= m), default=full) if num >= 10_000 else full
+def first_dim(
+    dims: Sequence[int],  # trained
+    full: int,            # D
+    num: int,             # vectors
+) -> int:                 # D: search exactly
+    "What a funnel looks at where nobody said."
+    return min((m for m in dims if m >= 64), default=full) if num >= 10_000 else full
 
 
 @patch
