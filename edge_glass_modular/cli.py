@@ -10,6 +10,7 @@ __all__ = ['app', 'config_app', 'models_app', 'features_app', 'Overrides', 'Devi
 
 # %% ../nbs/89_cli.ipynb #d5612787
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -317,7 +318,7 @@ def run(
     "Execute a notebook with parameters, once or for a grid of values, in one process or several. Exit code 1: a cell failed; 75: stopped by SIGTERM."
     from edge_glass_modular import notebooks
 
-    fixed, axes = _named(parameters), _named([f"{name}{equals}[{values}]" for name, equals, values in (s.partition("=") for s in sweep or [])], "--sweep")
+    fixed, axes = _named(parameters), _named([re.sub("=(.*)", r"=[\1]", s, count=1, flags=re.S) for s in sweep or []], "--sweep")
     try:
         if sweep: notebooks.sweep_notebook(notebook, axes, fixed, out, nproc, fresh)
         else: notebooks.run_notebook(notebook, fixed, out, nproc, fresh)
