@@ -219,7 +219,7 @@ def execute_notebook(
         pids.append(kernel.provisioner.pid)
         try:
             if heard: raise Stopped(heard[0])
-            papermill.execute_notebook(_braces(path), f"atomic:{_braces(out)}", parameters, progress_bar=False, km=kernel, start_timeout=300, iopub_timeout=60,
+            papermill.execute_notebook(_braces(path), f"atomic:{_braces(out)}", parameters, kernel_name=name, language="python", progress_bar=False, km=kernel, start_timeout=300, iopub_timeout=60,
                                        stdout_file=log, stderr_file=log, on_cell_execute=start)
         except (RuntimeError, papermill.PapermillExecutionError) as e:  # nbclient's DeadKernelError is a RuntimeError
             raise _failure(e, heard, kernel, f"cell {at[0]} of {total}", log) from None
