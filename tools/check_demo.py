@@ -6,6 +6,7 @@ a decompression bomb; compares what is shown with what the library says, and mak
 takes a run of one's own, with its index, and keeps a picture of the page. CHROMIUM=... names the browser.
 """
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from walk_site import FLAGS, chromium
 
 from edge_glass_modular import runner
 from edge_glass_modular.config import load_config
-from edge_glass_modular.data.scenes import ScenesDataset
+from edge_glass_modular.data.transforms import load_audio, load_image
 from edge_glass_modular.demo import respond, serve_demo
 from edge_glass_modular.search import Searcher, embed_run
 
@@ -46,30 +47,32 @@ def shown(page: Page, found: dict) -> None:
 
 
 def use(page: Page, searcher: Searcher, folder: Path, picture: Path | None) -> None:
-    "Ask in every way that the model knows."
-    scenes = ScenesDataset("test", 8)
-    Image.fromarray(scenes.content(5, "vision")).save(folder / "scene.png")
-    soundfile.write(folder / "scene.wav", *scenes.content(5, "audio"))
+    "Ask in every way that the index has a sample for."
+    sample = searcher.dataset.raw(0)
+    if "vision" in sample: load_image(sample["vision"]).save(folder / "sample.png")
+    if "audio" in sample: soundfile.write(folder / "sample.wav", load_audio(sample["audio"]), 16_000)
     page.locator("#ask-text textarea, #ask-text input").first.fill(SENTENCE)
     page.keyboard.press("Enter")
     shown(page, respond(searcher, "text", SENTENCE))
     print("typed a sentence: the nearest of each modality stand there")
-    if "audio" in searcher.model.modalities:
+    if "audio" in sample:
         page.locator("#ask-audio .record-button").click()
         page.wait_for_timeout(1500)
         page.locator("#ask-audio .stop-button").click()
         expect(page.locator("#how")).to_contain_text("asked by audio")
         page.locator("#ask-audio [aria-label='Clear']").last.click()
         page.locator("#ask-audio [aria-label='Upload file']").click()
-        page.locator("#ask-audio input[type=file]").set_input_files(folder / "scene.wav")
-        shown(page, respond(searcher, "audio", folder / "scene.wav"))
+        page.locator("#ask-audio input[type=file]").set_input_files(folder / "sample.wav")
+        shown(page, respond(searcher, "audio", folder / "sample.wav"))
         print("spoke into a microphone (Chromium's beep), then dropped a recording")
-    page.locator("#ask-vision input[type=file]").set_input_files(folder / "scene.png")
-    shown(page, respond(searcher, "vision", folder / "scene.png"))
-    assert not page.locator("#ask-text textarea, #ask-text input").first.input_value()
-    print("dropped a picture:", page.locator("#caption textarea").input_value() if page.locator("#caption textarea").count() else "this run has no decoder")
-    if picture: page.screenshot(path=picture, full_page=True)
-    refuse_bomb(page, folder)
+    if "vision" in sample:
+        page.locator("#ask-vision input[type=file]").set_input_files(folder / "sample.png")
+        shown(page, found := respond(searcher, "vision", folder / "sample.png"))
+        expect(page.locator("#pictures .caption-label").first).to_have_text(re.compile(r"^1\.00 "))  # itself
+        assert not page.locator("#ask-text textarea, #ask-text input").first.input_value()
+        print("dropped a picture, which finds itself:", found["caption"] or "this run has no decoder that reads it")
+        if picture: page.screenshot(path=picture, full_page=True)
+        refuse_bomb(page, folder)
 
 
 def refuse_bomb(page: Page, folder: Path) -> None:
