@@ -9,10 +9,12 @@ __all__ = ['Repository', 'HubServer']
 import base64
 import hashlib
 import json
+import os
 import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -139,3 +141,16 @@ def _fetch(self: HubServer, repository: Repository, file: str) -> tuple[int, Any
     if file not in repository.files: return 404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"}
     data = repository.files[file]
     return 200, data, {"X-Repo-Commit": repository.sha, "ETag": f'"{_blob(data)}"', "Content-Type": "application/octet-stream"}
+
+# %% ../../nbs/08_hub_server.ipynb #15d82253
+@patch
+def stand_in(
+    self: HubServer,
+    home: str | Path,  # where the client keeps what it fetches
+) -> None:
+    "Let `huggingface_hub` ask this server instead of the Hub, in this process and in those that it starts."
+    from huggingface_hub import constants
+
+    os.environ |= {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    constants.ENDPOINT, constants.HUGGINGFACE_CO_URL_TEMPLATE = self.url, self.url + "/{repo_id}/resolve/{revision}/{filename}"
+    constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH, constants.HF_HUB_OFFLINE = str(Path(home) / "hub"), str(Path(home) / "token"), False
