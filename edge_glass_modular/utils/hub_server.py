@@ -150,7 +150,9 @@ def stand_in(
 ) -> None:
     "Let `huggingface_hub` ask this server instead of the Hub, in this process and in those that it starts."
     from huggingface_hub import constants
+    from huggingface_hub.utils import disable_progress_bars
 
     os.environ |= {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    disable_progress_bars()
     constants.ENDPOINT, constants.HUGGINGFACE_CO_URL_TEMPLATE = self.url, self.url + "/{repo_id}/resolve/{revision}/{filename}"
     constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH, constants.HF_HUB_OFFLINE = str(Path(home) / "hub"), str(Path(home) / "token"), False
