@@ -21,11 +21,9 @@ from typing import Annotated, get_args, get_origin
 import nbdev.serve
 import nbformat
 import yaml
-from execnb.nbio import mk_cell
 from nbdev import doclinks, processors
 from nbdev.config import get_config
 from nbdev.processors import FilterDefaults, _default_exp, _is_showdoc, exec_show_docs
-from nbdev.process import Processor
 from nbdev.quarto import refresh_quarto_yml
 
 KATEX = "katex@0.19.1"
@@ -80,20 +78,10 @@ class show_docs_of_module(exec_show_docs):
                 raise ValueError(f"{Path(self.nb.path_).name}: {cell.source.splitlines()[-1]} failed: {self.k.exc}; run nbdev_export") from self.k.exc
 
 
-class keep_introduction(Processor):
-    "nbdev takes title and subtitle from the first cell and drops the rest of it: the rest becomes a cell of its own."
-    def begin(self):
-        first = next((c for c in self.nb.cells if c.cell_type == "markdown"), None)
-        if first and (m := re.match(r"\s*(# .*)\n((?:>.*\n?)*)", first.source + "\n")) and (rest := first.source[m.end():].strip("\n")).strip():
-            subtitle = " ".join(line.lstrip("> ") for line in m[2].splitlines())
-            first.source = f"{m[1]}\n> {subtitle}" if subtitle else m[1]
-            self.nb.cells.insert(self.nb.cells.index(first) + 1, mk_cell(rest, "markdown"))
-
-
 class Pages(FilterDefaults):
-    "nbdev's processing, with the introductions and with the signatures of the modules."
+    "nbdev's processing, with the signatures of the modules."
     def base_procs(self):
-        return [keep_introduction, *(show_docs_of_module if p is exec_show_docs else p for p in super().base_procs())]
+        return [show_docs_of_module if p is exec_show_docs else p for p in super().base_procs()]
 
 
 def process(config) -> Path:

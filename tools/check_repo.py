@@ -39,8 +39,8 @@ def notebook(path: Path) -> tuple[list[str], list[str]]:
     if len(run) > 2 and not outputs:
         bad.append("carries no outputs; execute it (tools/nb check)")
     title = next(("".join(c["source"]) for c in page if c["cell_type"] == "markdown"), "")
-    if re.search(r"^-\s+\S.*:.*\S\s*$", title, re.M):
-        bad.append("its first cell has a list with a colon, which nbdev reads as settings of the page; move the list to a cell of its own")
+    if title and not re.fullmatch(r"# .+(\n> .+)?\n?", title):
+        bad.append("its first cell holds more than '# Title' and '> subtitle'; nbdev drops the rest from the site: move it to a cell of its own")
     if any("\r" in "".join(o.get("text", "")) or "it/s]" in "".join(o.get("text", "")) for o in outputs):
         bad.append("an output is a progress bar; switch it off in that cell")
     size = path.stat().st_size

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import nbformat
@@ -67,14 +66,6 @@ def test_formulas_stand_alone():
     assert build_site.own_lines("an inline $$a$$ stays") == "an inline $$a$$ stays"
 
 
-def test_the_introduction_is_kept():
-    page = types.SimpleNamespace(cells=[new_markdown_cell("# Title\n> One line,\n> and another.\n\n    code\n\n## Start"), new_code_cell("1")])
-    processor = build_site.keep_introduction.__new__(build_site.keep_introduction)
-    processor.nb = page
-    processor.begin()
-    assert [c.source for c in page.cells] == ["# Title\n> One line, and another.", "    code\n\n## Start", "1"]
-
-
 # KaTeX
 
 def test_without_npm_the_build_says_so(tmp_path, monkeypatch):
@@ -114,10 +105,10 @@ def built(tmp_path_factory) -> Path:
                                         "{'edge_glass_modular.core.double': ('core.html#double', 'edge_glass_modular/core.py')}}}\n")
     figure = new_code_cell("1", outputs=[new_output("display_data", {"image/png": PIXEL})])
     table = new_code_cell("2", outputs=[new_output("display_data", {"text/markdown": "| a |\n| --- |\n| [core](00_core.ipynb) |"})])
-    write(root / "nbs" / "00_core.ipynb", new_markdown_cell("# core\n> Doubles.\n\nThe introduction, with $x^2$.\n$$\\frac{1}{2}\n+ b$$\nafter"),
+    write(root / "nbs" / "00_core.ipynb", new_markdown_cell("# core\n> Doubles."), new_markdown_cell("The introduction, with $x^2$.\n$$\\frac{1}{2}\n+ b$$\nafter"),
           new_code_cell("#| default_exp core"), new_code_cell(source), new_code_cell("import edge_glass_modular.gone\nnever()"), figure)
-    write(root / "nbs" / "index.ipynb", new_markdown_cell("# Home\n> All.\n\nSee [the tutorial](tutorials/01_own.ipynb)."), table)
-    write(root / "nbs" / "tutorials" / "01_own.ipynb", new_markdown_cell("# Own\n> Yours.\n\nUse `double`, see [core](../00_core.ipynb#double)."))
+    write(root / "nbs" / "index.ipynb", new_markdown_cell("# Home\n> All."), new_markdown_cell("See [the tutorial](tutorials/01_own.ipynb)."), table)
+    write(root / "nbs" / "tutorials" / "01_own.ipynb", new_markdown_cell("# Own\n> Yours."), new_markdown_cell("Use `double`, see [core](../00_core.ipynb#double)."))
     env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(["bash", "tools/docs"], cwd=root, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

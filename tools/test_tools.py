@@ -222,10 +222,10 @@ def test_repository_reads_notebooks(project):
     write_notebook(project / "nbs" / "04_b.ipynb", "a = 1", "b = 2", "a + b")
     write_notebook(project / "nbs" / "05_c.ipynb", "1", outputs=[new_output("stream", text="10%|# | 1/10\r20%|## | 2/10")])
     write_notebook(project / "nbs" / "06_d.ipynb", "1", outputs=[new_output("stream", text="x" * 150_001)])
-    write_notebook(project / "nbs" / "07_e.ipynb", "1", title="# page\n> Text.\n\n- `tokens`: all of them")
+    write_notebook(project / "nbs" / "07_e.ipynb", "1", title="# page\n> Text.\n\nAn introduction.")
     bad, warn = check_repo.problems(project)
     assert [line.split(": ")[0][-10:] for line in bad] == ["03_a.ipynb", "04_b.ipynb", "05_c.ipynb", "07_e.ipynb"], bad
-    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2] and "list with a colon" in bad[3]
+    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2] and "nbdev drops the rest" in bad[3]
     only(warn, "06_d.ipynb", "KB")
 
 
