@@ -2,6 +2,7 @@
 
 Notebooks carry their outputs and no errors, files are small, no weights, no paths of somebody's machine, no names of package registries, no broken links.
 """
+import ast
 import json
 import re
 import subprocess
@@ -18,6 +19,7 @@ FORBIDDEN = {
     "the host of a package registry": r"\b(pypi\.org|pythonhosted\.org|npmjs\.(org|com)|deb\.debian\.org)",
     "the number of an issue": r"(?i)\bissue\s+#?\d",
 }
+EXPORT = re.compile(r"^#\|\s*export", re.M)
 NOT_RUN = re.compile(r"^#\|\s*(eval:\s*false|gpu|slow|hub)", re.M)
 
 
@@ -27,6 +29,16 @@ def tracked(root: Path) -> list[Path]:
     done = subprocess.run(command, capture_output=True, text=True)
     names = done.stdout.split("\0") if not done.returncode else [str(p.relative_to(root)) for p in root.rglob("*")]
     return [root / name for name in sorted(set(names)) if name and ((root / name).is_file() or (root / name).is_symlink())]
+
+
+def mixes_imports(source: str) -> bool:
+    "Whether a cell imports and does something else as well."
+    try:
+        tree = ast.parse(re.sub(r"^[%!]", "#", source, flags=re.M))
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.stmt) and not isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree.body) \
+        and any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(tree))
 
 
 def notebook(path: Path) -> tuple[list[str], list[str]]:
@@ -41,6 +53,9 @@ def notebook(path: Path) -> tuple[list[str], list[str]]:
     title = next(("".join(c["source"]) for c in page if c["cell_type"] == "markdown"), "")
     if title and not re.fullmatch(r"# .+(\n> .+)?\n?", title):
         bad.append("its first cell holds more than '# Title' and '> subtitle'; nbdev drops the rest from the site: move it to a cell of its own")
+    sources = ["".join(c["source"]) for c in cells]
+    if any(map(EXPORT.search, sources)) and (mixed := [s for s in sources if not EXPORT.search(s) and mixes_imports(s)]):
+        bad.append(f"a cell imports and does more, and nbdev_docs executes it without those above it; give {mixed[0].splitlines()[-1]!r} a cell without imports")
     if any("\r" in "".join(o.get("text", "")) or "it/s]" in "".join(o.get("text", "")) for o in outputs):
         bad.append("an output is a progress bar; switch it off in that cell")
     size = path.stat().st_size

@@ -223,9 +223,11 @@ def test_repository_reads_notebooks(project):
     write_notebook(project / "nbs" / "05_c.ipynb", "1", outputs=[new_output("stream", text="10%|# | 1/10\r20%|## | 2/10")])
     write_notebook(project / "nbs" / "06_d.ipynb", "1", outputs=[new_output("stream", text="x" * 150_001)])
     write_notebook(project / "nbs" / "07_e.ipynb", "1", title="# page\n> Text.\n\nAn introduction.")
+    write_notebook(project / "nbs" / "08_f.ipynb", "#| export\nimport os\na = 1", "import os\nimport sys", "import os\nos.sep", outputs=[new_output("stream", text="x")])
+    write_notebook(project / "nbs" / "09_g.ipynb", "#| export\nimport os\na = 1", "import os", "os.sep", outputs=[new_output("stream", text="x")])
     bad, warn = check_repo.problems(project)
-    assert [line.split(": ")[0][-10:] for line in bad] == ["03_a.ipynb", "04_b.ipynb", "05_c.ipynb", "07_e.ipynb"], bad
-    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2] and "nbdev drops the rest" in bad[3]
+    assert [line.split(": ")[0][-10:] for line in bad] == ["03_a.ipynb", "04_b.ipynb", "05_c.ipynb", "07_e.ipynb", "08_f.ipynb"], bad
+    assert "is an error" in bad[0] and "no outputs" in bad[1] and "progress bar" in bad[2] and "nbdev drops the rest" in bad[3] and "'os.sep'" in bad[4]
     only(warn, "06_d.ipynb", "KB")
 
 
