@@ -8,6 +8,7 @@ in a minute), only their outputs are replaced. The header of the notebook names 
 import base64
 import io
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,12 @@ def fill(path: Path, parameters: dict) -> None:
     "Execute with `parameters` and keep the outputs, cell by cell."
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.ipynb"
-        execute_notebook(path, check_parameters(path, parameters), out)
+        try:
+            execute_notebook(path, check_parameters(path, parameters), out)
+        except NotebookFailed as e:
+            kept = path.with_suffix(".failed.ipynb")  # hours of work may stand above the cell that failed
+            shutil.copy(out, kept)
+            raise NotebookFailed(f"{e}; what was computed is in {kept}") from None
         done = {cell["id"]: cell for cell in json.loads(out.read_text())["cells"]}
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
