@@ -352,15 +352,16 @@ class DecoderConfig(Section):
     max_length: int = Field(256, ge=2, description="tokens of text in training; longer texts are cut")
     max_new_tokens: int = Field(64, ge=1, description="tokens of a generated text")
     prompt: str = Field("Describe what you see and hear.", description="instruction before a caption")
+    system: str | None = Field(None, description="what the system says before every conversation, '' for nothing; null: what the chat template says")
     scratch: ScratchConfig = Field(ScratchConfig(), description="sizes of a language model where model is scratch")
     trm: TRMConfig | None = Field(None, description="sizes where kind is trm")
 
     def problems(self):
         if self.kind == "trm" and self.trm is None:
             yield ("trm", "kind"), "kind trm needs its sizes; write 'trm: {}' for the defaults"
-        for key in ("lora", "quantization") if self.kind == "trm" else ():
+        for key in ("lora", "quantization", "system") if self.kind == "trm" else ():
             if getattr(self, key) not in (None, "none"):
-                yield (key, "kind"), "a trm is trained whole, from scratch; leave this out"
+                yield (key, "kind"), "a trm is trained whole, from scratch, and has no chat template; leave this out"
         if self.kind == "qwen" and self.model is None:
             yield ("model", "kind"), "kind qwen needs a model, such as Qwen/Qwen2.5-7B-Instruct"
         if self.kind == "qwen" and self.trm is not None:
