@@ -208,7 +208,7 @@ def forward(
     gaps = [torch.full((n,), -100, device=embeds.device) for n in counts]
     labels = splice(real(target["labels"]), marks, gaps, fill=-100)[0][:, 1:]  # each position says the next token
     weights, num_tokens = sample_weights(labels)
-        fast = "eager" if embeds.device.type == "cpu" else "sdpa"  # on a CPU the backward pass of PyTorch's fused attention is slower than the products themselves
+    fast = "eager" if embeds.device.type == "cpu" else "sdpa"  # on a CPU the backward pass of PyTorch's fused attention is slower than the products themselves
     if self.lm.config._attn_implementation != fast: self.lm.set_attn_implementation(fast)
     hidden = self.lm.base_model(inputs_embeds=embeds, attention_mask=attend, use_cache=False).last_hidden_state[:, :-1]
     head = self.lm.get_output_embeddings()
