@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['FEW', 'ENOUGH', 'Found', 'VectorIndex', 'recall_of_exact', 'search_costs', 'AnyRows', 'best_identity',
-           'describe_corpus', 'open_corpus', 'embed_rows', 'embed_run', 'missing_shards', 'read_embeddings',
-           'count_vectors', 'Hit', 'Answer', 'Searcher', 'first_dim', 'answer_table', 'check_index', 'costs_table']
+           'describe_corpus', 'corpus_keys', 'open_corpus', 'embed_rows', 'embed_run', 'missing_shards',
+           'count_vectors', 'read_embeddings', 'Hit', 'Answer', 'Searcher', 'first_dim', 'answer_table', 'check_index',
+           'costs_table']
 
 # %% ../nbs/84_search.ipynb #5b7617f8
 import json
@@ -21,14 +22,14 @@ import faiss
 import numpy as np
 import torch
 from fastcore.basics import patch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .config import ExperimentConfig, config_diff, expand_path, load_config
+from .config import DataConfig, ExperimentConfig, config_diff, expand_path, load_config
 from .core import MODALITIES
-from .data.datamodule import Collate, Loader, open_dataset
-from .data.datasets import CONTENTS, TriModalDataset, file_key
+from .data.datamodule import Collate, Faults, Loader, MixtureDataset, open_dataset
+from .data.datasets import CONTENTS, TriModalDataset, file_key, open_manifest
 from .data.store import store_key
 from .encoders.mrl import truncate
 from .evaluation.retrieval import TIE
@@ -73,10 +74,16 @@ class VectorIndex:
         k: int = 10,
     ) -> Found:
         "Measure every vector."
-        queries, k = truncate(queries.float()).cpu(), min(k, len(self))
+        queries, k = truncate(queries.float()).cpu(), _places(k, len(self))
         if len(queries) < FEW: return Found(*map(torch.from_numpy, self.flat.search(queries.numpy(), k)))
         parts = [(part @ self.vectors.T).topk(k) for part in queries.split(256)]
         return Found(torch.cat([p.values for p in parts]), torch.cat([p.indices for p in parts]))
+
+
+def _places(k: int, num: int) -> int:
+    "How many results there can be, of those asked for."
+    if k < 1: raise ValueError(f"k={k} asks for no result; ask for 1 at least")
+    return min(k, num)
 
 
 FEW = 20  # queries; faiss too takes the product of matrices from here on, more slowly than torch
@@ -117,7 +124,7 @@ def funnel(
     codes: bool = True,      # four bits a number; False: float32
 ) -> Found:
     "Look at a prefix of every vector, then measure the best of them."
-    k = min(k, len(self))
+    k = _places(k, len(self))
     if shortlist < k: raise ValueError(f"shortlist={shortlist} is less than the k={k} results that are asked of it; raise it, to 10 or 20 times k")
     wanted = faiss.IndexRefineSearchParameters(k_factor=(min(shortlist, len(self)) + 0.5) / k)
     return Found(*map(torch.from_numpy, self.prefix(dim, codes).search(truncate(queries.float()).cpu().numpy(), k, params=wanted)))
@@ -160,7 +167,7 @@ def search_costs(
 
 # %% ../nbs/84_search.ipynb #7012adca
 class AnyRows(TriModalDataset):
-    "The rows of a manifest that hold at least one modality: a folder of pictures without a word can be searched too."
+    "The rows that hold at least one modality: a folder of pictures without a word can be searched too."
 
     @property
     def needs(self) -> str: return f"one of {', '.join(self.modalities)}"
@@ -183,19 +190,29 @@ def describe_corpus(
     overrides: Sequence[str] = (),       # of `data`, such as "data.scenes.num_test=100000"
     modalities: Sequence[str] | None = None,  # what to embed; None: all that the model knows
 ) -> dict[str, Any]:                     # model, dim, modalities, split, data, and the hashes of its manifests
-    "All that decides what an index holds."
+    "All that decides what an index holds, and how it is read."
     identity, name = {"model": best_identity(run)}, find_saved(run) / "config.yaml"
     config = load_config(name, overrides)
     if other := [d for d in config_diff(load_config(name), config) if not d.startswith("data.")]:
         raise ValueError(f"the model is as it was trained, so only data can be set here; leave out {other[0].split(':')[0]}")
-    data = config.data
-    if manifest: data = data.model_copy(update={"source": "manifest", "manifest": str(Path(manifest).expanduser().resolve())})
-    files = {"manifest": [data.manifest], "mixture": [p.manifest for p in data.mixture or []]}.get(data.source, [])
+    data, split = config.data, split or (None if manifest else config.evaluation.split)
+    if manifest: data = data.model_copy(update={"source": "manifest", "manifest": str(Path(manifest).expanduser().resolve()), "mixture": None, "parquet": None})
     if unknown := [m for m in modalities or () if m not in config.modalities]:
         raise ValueError(f"{run} has no {unknown[0]} encoder, it was trained on {', '.join(config.modalities)}; embed some of these")
     wanted = [m for m in config.modalities if m in (modalities or config.modalities)]
-    return identity | {"dim": config.projector.dim, "modalities": wanted, "split": split or (None if manifest else config.evaluation.split),
-                       "data": data.model_dump(mode="json"), "manifests": {str(f): _manifest_key(expand_path(f)) for f in files}}
+    return identity | {"dim": config.projector.dim, "modalities": wanted, "split": split, "data": data.model_dump(mode="json"), "manifests": corpus_keys(data, split)}
+
+# %% ../nbs/84_search.ipynb #92e35980
+def corpus_keys(
+    data: DataConfig,
+    split: str | None,  # of shards
+) -> dict[str, str]:    # manifest or Parquet shard -> hash; scenes have none
+    "By what one sees that a corpus has changed."
+    if data.source == "parquet":
+        from edge_glass_modular.data.streaming import shard_files, shard_key
+        return {file: shard_key(file) for file in shard_files(str(expand_path(data.parquet)), split)}
+    files = {"manifest": [data.manifest], "mixture": [p.manifest for p in data.mixture or []]}.get(data.source, [])
+    return {file: _manifest_key(expand_path(file)) for file in files}
 
 
 def _manifest_key(path: Path) -> str:
@@ -208,11 +225,18 @@ def open_corpus(
     config: ExperimentConfig,          # of the model
     transforms: dict[str, Any],        # of the model
 ) -> Dataset:                          # with `raw` and `caption`
-    "The samples that an index is of."
-    config = config.model_copy(update={"data": type(config.data)(**corpus["data"])})
+    "The samples that an index is of: all that hold one of its modalities."
+    data, split = DataConfig(**corpus["data"]), corpus["split"]
     transforms = {m: transforms[m] for m in corpus["modalities"]}  # not `target`: nothing is to be written
-    if config.data.source == "manifest": return AnyRows(config.data.manifest_path(), transforms, corpus["split"])
-    return open_dataset(config, corpus["split"], transforms)
+    if data.source == "scenes": return open_dataset(config.model_copy(update={"data": data}), split, transforms)
+    if data.source == "manifest": return AnyRows(data.manifest_path(), transforms, split)
+    if data.source == "parquet":
+        from edge_glass_modular.data.streaming import StreamingDataset
+        return StreamingDataset(str(expand_path(data.parquet)), split, transforms, AnyRows)
+    parts = [expand_path(p.manifest) for p in data.mixture]
+    usable = AnyRows.reader("", transforms).usable
+    held = [p for p in parts if usable(open_manifest(p, split).table["held"]).any()]
+    return MixtureDataset([AnyRows(p, transforms, split) for p in held or parts])
 
 # %% ../nbs/84_search.ipynb #5ece36ec
 @torch.no_grad()
@@ -223,13 +247,15 @@ def embed_rows(
     modalities: Sequence[str],
     batch_size: int = 64,
     num_workers: int = 0,
-    max_bad: float = 0.01,  # share of samples that may be unreadable
+    faults: Faults | None = None,  # counts what is unreadable, over several shards; None: 1% of this one may be
 ) -> dict[str, dict[str, Tensor]]:  # modality -> embeddings (n, D) float16, rows (n,) int64, ids as JSON in bytes
     "One shard: what can be read of some samples, at unit length."
     model.eval()
     collate, device = Collate({m: model.transforms[m] for m in modalities}), next(model.heads.parameters()).device
     start, found = rows.start, {m: [] for m in modalities}
-    for batch in Loader(dataset, collate, batch_size, num_workers, max_bad, rows):
+    loader = Loader(dataset, collate, batch_size, num_workers, part=rows)
+    loader.faults = loader.faults if faults is None else faults
+    for batch in loader:
         for m, x in model.embed(batch.to(device)).items():
             places = batch.rows[m].cpu()
             found[m].append((truncate(x.float()).half().cpu(), places + start, [batch.ids[i] for i in places.tolist()]))
@@ -250,34 +276,60 @@ def embed_run(
     overrides: Sequence[str] = (),
     modalities: Sequence[str] | None = None,
     out: str | Path | None = None,       # None: `index` in the run folder
-    fresh: bool = False,                 # replace an index of another model or other samples
+    fresh: bool = False,                 # embed anew, whatever an index there is of
     device: str = "auto",
     rows_per_shard: int = 4096,          # what a kill can cost
 ) -> Path:                               # the folder
     "Embed a corpus with the best model of a run; goes on where it was stopped."
-    device, out = init_distributed(device), Path(out or Path(run) / "index")
-    corpus, model = describe_corpus(run, manifest, split, overrides, modalities), load_model(run).to(device)
+    device, corpus = init_distributed(device), describe_corpus(run, manifest, split, overrides, modalities)
+    out = _index_folder(run, out)
+    if rank() == 0: _read_about(out)  # refuses before anything is written there
+    model = load_model(run).to(device)
     dataset = open_corpus(corpus, model.config, model.transforms)
+    faults = Faults(corpus["data"]["max_bad"], len(dataset))
     with lock_run(out) if rank() == 0 else nullcontext():
         if rank() == 0: _claim(out, corpus | {"num_samples": len(dataset), "rows_per_shard": rows_per_shard}, fresh)
         todo = gather_objects(missing_shards(out) if rank() == 0 else None)[0]  # of what rank 0 found there all take a part
         for rows in progress(todo[rank()::world_size()], desc="embedding", unit="shard"):
-            made = embed_rows(model, dataset, rows, corpus["modalities"], num_workers=corpus["data"]["num_workers"], max_bad=corpus["data"]["max_bad"])
+            made = embed_rows(model, dataset, rows, corpus["modalities"], num_workers=corpus["data"]["num_workers"], faults=faults)
             for m, shard in made.items(): save_safetensors(out / m / _name(rows), shard)
-        barrier()
+        barrier(30 * 86_400)  # who has done its part waits for the slowest, however long; should that one fail, torchrun ends them all
     end_distributed()
     return out
 
+# %% ../nbs/84_search.ipynb #34b26a34
+def _index_folder(run: str | Path, given: str | Path | None) -> Path:
+    "Where the index of a run is written."
+    if given is None and not Path(run).expanduser().is_dir():
+        raise ValueError(f"{run} is no folder on this machine, so the index cannot be in it; choose a folder with --out")
+    return Path(given or Path(run).expanduser() / "index")
 
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    "`index.json`; nothing where there is none yet. Refuses a folder that holds what no index has made."
+    path = folder / "index.json"
+    about = read_json(path) if path.exists() else {}
+    if path.exists() and not (isinstance(about, dict) and {"model", "modalities", "rows_per_shard"} <= about.keys()):
+        raise ValueError(f"{path} was not written by `edge-glass embed`; choose another folder with --out")
+    if strange := [m for m in MODALITIES if (folder / m).exists() and m not in about.get("modalities", [])]:
+        raise ValueError(f"{folder} holds a folder {strange[0]} and no index.json that speaks of it, so it is no index; choose another folder with --out")
+    return about
+
+# %% ../nbs/84_search.ipynb #8f0713b6
 def _claim(out: Path, corpus: dict[str, Any], fresh: bool) -> None:
     "Write `index.json`, unless another index is there."
-    old = read_json(out / "index.json") if (out / "index.json").exists() else None
-    if old == corpus: return
-    if old and not fresh:
-        raise ValueError(f"{out} is an index of something else (another {', another '.join(k for k in corpus if old.get(k) != corpus[k])}); "
+    old, new = _read_about(out), _deciding(corpus)
+    if old and not fresh and (differ := [k for k in new if _deciding(old).get(k) != new[k]]):
+        raise ValueError(f"{out} is an index of something else (another {', another '.join(differ)}); "
                          "choose another folder with --out, or replace this one with --fresh")
-    for m in MODALITIES: shutil.rmtree(out / m, ignore_errors=True)
-    write_json(out / "index.json", corpus)
+    for m in old.get("modalities", []) if fresh else []: shutil.rmtree(out / m, ignore_errors=True)
+    if old != corpus: write_json(out / "index.json", corpus)
+
+
+_HOW = ("num_workers", "max_bad", "cache", "store", "store_dtype", "buckets", "shuffle_window")  # of `data`: how samples are read, not which
+
+def _deciding(about: dict[str, Any]) -> dict[str, Any]:
+    return about | {"data": {k: v for k, v in about.get("data", {}).items() if k not in _HOW}}
 
 # %% ../nbs/84_search.ipynb #fc107f2c
 def _name(rows: range) -> str: return f"{rows.start:09d}.safetensors"
@@ -286,13 +338,32 @@ def _name(rows: range) -> str: return f"{rows.start:09d}.safetensors"
 def missing_shards(
     folder: str | Path,  # with an `index.json`
 ) -> list[range]:        # of samples
-    "What an index still lacks."
+    "What an index still lacks, by the headers of its shards: one that was cut off is missing too."
     about = read_json(Path(folder) / "index.json")
     n, size = about["num_samples"], about["rows_per_shard"]
     every = [range(a, min(a + size, n)) for a in range(0, n, size)]
-    return [rows for rows in every if not all((Path(folder) / m / _name(rows)).exists() for m in about["modalities"])]
+    return [rows for rows in every if any(_count(Path(folder) / m / _name(rows)) is None for m in about["modalities"])]
 
 
+def _count(path: Path) -> int | None:
+    "Vectors of a shard; None where it is not there or not whole."
+    try:
+        with safe_open(path, "pt") as file: return file.get_slice("rows").get_shape()[0]
+    except (OSError, SafetensorError): return None
+
+
+def count_vectors(
+    folder: str | Path,  # with an `index.json`
+) -> dict[str, int]:     # modality -> how many
+    "What an index holds, by the headers of its shards."
+    counts = {m: {path: _count(path) for path in (Path(folder) / m).glob("*.safetensors")} for m in read_json(Path(folder) / "index.json")["modalities"]}
+    if bad := [path for found in counts.values() for path, count in found.items() if count is None]: raise ValueError(_damaged(bad[0]))
+    return {m: sum(found.values()) for m, found in counts.items()}
+
+
+def _damaged(path: Path) -> str: return f"{path} is damaged; remove it, and run the embed command that made the index again: it writes what is missing"
+
+# %% ../nbs/84_search.ipynb #1d5efea2
 def read_embeddings(
     folder: str | Path,  # with an `index.json`
     modality: str,
@@ -305,19 +376,7 @@ def read_embeddings(
 
 def _read_shard(path: Path) -> dict[str, Tensor]:
     try: return load_safetensors(path)[0]
-    except ValueError as e: raise ValueError(f"{path} is damaged; remove it, and run the embed command that made the index again: it writes what is missing") from e
-
-# %% ../nbs/84_search.ipynb #1d5efea2
-def count_vectors(
-    folder: str | Path,  # with an `index.json`
-) -> dict[str, int]:     # modality -> how many
-    "What an index holds, by the headers of its shards."
-    about, counts = read_json(Path(folder) / "index.json"), {}
-    for m in about["modalities"]:
-        counts[m] = 0
-        for path in (Path(folder) / m).glob("*.safetensors"):
-            with safe_open(path, "pt") as file: counts[m] += file.get_slice("rows").get_shape()[0]
-    return counts
+    except ValueError as e: raise ValueError(_damaged(path)) from e
 
 # %% ../nbs/84_search.ipynb #8b74c8d4
 @dataclass(frozen=True)
@@ -349,9 +408,9 @@ class Searcher:
         folder: str | Path | None = None,  # None: `index` in the run folder
         device: str = "auto",
     ):
-        self.run, self.folder = Path(run), Path(folder or Path(run) / "index")
+        self.run, self.folder = Path(run).expanduser(), Path(folder or Path(run).expanduser() / "index")
         if not (self.folder / "index.json").exists():
-            raise FileNotFoundError(f"there is no index in {self.folder}; make one with `edge-glass embed {run}`, or name another folder with --index")
+            raise FileNotFoundError(f"there is no index in {self.folder}; make one with `edge-glass embed {run}{'' if self.run.is_dir() else ' --out FOLDER'}`, or name another folder with --index")
         self.about = read_json(self.folder / "index.json")
         self._check()
         self.model = load_model(run).to(pick_device(device))
@@ -361,13 +420,14 @@ class Searcher:
 
     def _check(self) -> None:
         "Refuse an index that does not fit, or is not whole."
-        again = f"embed again: `edge-glass embed {self.run}{' ' + self.about['data']['manifest'] if self.about['manifests'] else ''} --out {self.folder} --fresh`"
+        again = "run the embed command that made it again, with --fresh"
         if self.about["model"] != best_identity(self.run):
             raise ValueError(f"{self.folder} was made by another model than the one that is now in {self.run}; {again}")
-        if changed := [f for f, key in self.about["manifests"].items() if _manifest_key(expand_path(f)) != key]:
+        then, now = self.about["manifests"], corpus_keys(DataConfig(**self.about["data"]), self.about["split"])
+        if changed := [file for file in then | now if then.get(file) != now.get(file)]:
             raise ValueError(f"{changed[0]} has changed since {self.folder} was made; {again}")
         if missing := missing_shards(self.folder):
-            raise ValueError(f"{self.folder} lacks {len(missing)} of its shards; run the embed command that began it again, it goes on from there")
+            raise ValueError(f"{self.folder} lacks {len(missing)} of its shards, or they are cut off; run the embed command that began it again, it goes on from there")
 
     def index(self, modality: str) -> tuple[VectorIndex, Tensor, list[str]]:
         "The vectors of a modality, which samples they are of, and their ids."
