@@ -267,9 +267,16 @@ def push(
         if not (on_the_hub(model) or model.startswith("zoo/") or (folder / model).is_dir()):
             raise ValueError(f"{key}={model} is no id of the Hub or the zoo, so nobody else could load this model; train with an id, or push the folder that `merge` wrote")
     with tempfile.TemporaryDirectory() as stage:
-        shutil.copytree(folder, stage, copy_function=os.symlink, dirs_exist_ok=True)
+        shutil.copytree(folder, stage, ignore=_stays_here, copy_function=os.symlink, dirs_exist_ok=True)
         update_card(stage, repo=repo_id, **({"licence": licence} if licence else {}))
         return push_folder(stage, repo_id, private, token)
+
+
+def _stays_here(folder: str, names: list[str]) -> list[str]:
+    "What `embed` has left in a folder: vectors of a corpus with the paths of its files, and the lock beside them."
+    folder = Path(folder)
+    within = ("index.json", *MODALITIES) if (folder / "index.json").is_file() else ()
+    return [name for name in names if name == ".lock" or name in within or (folder / name / "index.json").is_file()]
 
 
 @patch
