@@ -90,19 +90,29 @@ def notebook_parameters(
     "What the cell tagged `parameters` sets."
     cells = [c for c in _read(path)["cells"] if "parameters" in c["metadata"].get("tags", [])]
     found = {}
-    for line in ast.parse("".join(cells[0]["source"])).body if cells else ():
+    for line in _statements(path, "".join(cells[0]["source"])) if cells else ():
         if isinstance(line, (ast.Assign, ast.AnnAssign)):
             try:
-                found[(line.targets[0] if isinstance(line, ast.Assign) else line.target).id] = ast.literal_eval(line.value)
-            except (ValueError, AttributeError):
+                json.dumps(value := ast.literal_eval(line.value))
+                found[(line.targets[0] if isinstance(line, ast.Assign) else line.target).id] = value
+            except (ValueError, AttributeError, TypeError):  # the last of JSON: it has no sets, bytes or complex numbers
                 raise ValueError(f"{path}: the parameter `{ast.unparse(line)}` is no plain value; write a number, a text, a list or None, and compute in the next cell") from None
     return found
+
+# %% ../nbs/82_notebooks.ipynb #21e4f197
+def _statements(path: str | Path, source: str) -> list[ast.stmt]:
+    "What stands in a cell of parameters."
+    try: return ast.parse(source).body
+    except SyntaxError as e:
+        raise ValueError(f"{path}: line {e.lineno} of its parameters, `{(e.text or '').strip()}`, is no Python ({e.msg}); that cell only sets plain values, so put magics and all else into the next one") from None
 
 
 def _read(path: str | Path) -> dict:
     "The JSON of a notebook."
     if not Path(path).is_file(): raise FileNotFoundError(f"there is no notebook {path}")
-    if not isinstance(notebook := read_json(path), dict) or "cells" not in notebook: raise ValueError(f"{path} is no notebook of format 4: it has no cells")
+    try: notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as e: raise ValueError(f"{path} is no notebook: it is not JSON ({e}); give an .ipynb as Jupyter saves it") from None
+    if not isinstance(notebook, dict) or "cells" not in notebook: raise ValueError(f"{path} is no notebook of format 4: it has no cells")
     return notebook
 
 # %% ../nbs/82_notebooks.ipynb #73a5c0a5
@@ -143,18 +153,20 @@ class Stopped(KeyboardInterrupt):
         super().__init__(signal.Signals(signum).name)
         self.signum = signum
 
-
+# %% ../nbs/82_notebooks.ipynb #fb86a36f
 @contextmanager
 def _signals(
-    act: Callable[[], None],  # called when SIGTERM or ctrl-C comes
-) -> Iterator[list[int]]:     # the signals that came
+    act: Callable[[], None] = lambda: None,  # called when SIGTERM or ctrl-C comes
+) -> Iterator[list[int]]:                    # the signals that came; where one stands in another, both hear of all, and only the inner acts
     "Hear of signals instead of being ended by them; in the main thread, where Python delivers them."
-    heard = []
+    heard, main = [], threading.current_thread() is threading.main_thread()
+    outer = getattr(signal.getsignal(signal.SIGTERM), "told", []) if main else []
     def hear(signum, _):
-        heard.append(signum)
+        for told in hear.told: told.append(signum)
         act()
-    main = threading.current_thread() is threading.main_thread()
+    hear.told = [*outer, heard]
     before = {s: signal.signal(s, hear) for s in (signal.SIGTERM, signal.SIGINT)} if main else {}
+    if outer and not heard: heard += outer[-1]  # what came before
     try:
         yield heard
     finally:
@@ -207,14 +219,13 @@ def execute_notebook(
 ) -> None:
     "Execute a notebook in its own folder, by papermill."
     path, out = Path(path).resolve(), Path(out).resolve()
-    papermill, log, notebook = _papermill(), log or sys.stdout, _read(path)
+    papermill, name, log, notebook = _papermill(), _kernel_name(path), log or sys.stdout, _read(path)
     total, at, pids = sum(c["cell_type"] == "code" and bool("".join(c["source"]).strip()) for c in notebook["cells"]) + bool(parameters), [0], []
     def start(cell, **_):
         at[0] += 1
         print(f"[cell {at[0]}/{total}] {_first_line(cell.source)}", file=log, flush=True)
         on_cell(at[0], total)
     env = {"PYTHONWARNINGS": "ignore:IProgress not found"} | dict(os.environ) | env  # tqdm asks for widgets; a log has no use for them
-    name = notebook["metadata"].get("kernelspec", {}).get("name", "python3")
     with _signals(lambda: [*map(_kill_group, pids)]) as heard, _kernel(name, path.parent, env) as kernel:
         pids.append(kernel.provisioner.pid)
         try:
@@ -241,6 +252,16 @@ def _papermill():
     papermill_io.register("atomic:", Atomic)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
     return papermill
+
+# %% ../nbs/82_notebooks.ipynb #f519aaff
+def _kernel_name(path: Path) -> str:
+    "The kernel that a notebook asks for, which has to be installed."
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    name = _read(path)["metadata"].get("kernelspec", {}).get("name", "python3")
+    try: KernelSpecManager().get_kernel_spec(name)
+    except NoSuchKernel: raise ValueError(f"{path} asks for the kernel {name!r}, which is not installed; install it, or save the notebook with the kernel python3") from None
+    return name
 
 
 def _braces(path: Path) -> str:
@@ -311,7 +332,7 @@ def _clear(out: Path) -> None:
     "Remove what an attempt left that did not come to its end."
     if (out / "status.json").exists():
         shutil.rmtree(out / "work", ignore_errors=True)
-        for name in ("status.json", "results.json", "notebook.*", "rank*.*", "torchrun.txt"):
+        for name in ("results.json", "notebook.*", "rank*.*", "torchrun.txt", "status.json"):  # the last tells that there is something to remove
             for file in out.glob(name): file.unlink()
 
 # %% ../nbs/82_notebooks.ipynb #7004d61b
@@ -374,21 +395,35 @@ def _meet(first: bool, done: bool = False) -> bool:  # whether the run is done a
     store.wait([key], timedelta(minutes=10))
     return store.get(key) == b"done"
 
+# %% ../nbs/82_notebooks.ipynb #9ca7d2e7
+class _Quoting(yaml.SafeDumper):
+    "Writes every text in quotes, also one that would read as something else, such as 1e-4 or trUE."
+
+    def ignore_aliases(self, data: Any) -> bool: return True
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+def _one_line(value: Any) -> str:
+    "A value as YAML in one line, which is read back as what it was."
+    return yaml.dump([value], Dumper=_Quoting, default_flow_style=True, width=float("inf")).strip()[1:-1]
+
 # %% ../nbs/82_notebooks.ipynb #5ef1dfb6
 def _launch(path: Path, asked: dict, out: Path, identity: dict, nproc: int) -> None:
     "Run torchrun on this machine, hand signals on, and say how it ended."
-    me, flow = os.getpid(), lambda v: yaml.safe_dump([v], default_flow_style=True, width=float("inf")).strip()[1:-1]
-    sets = [word for k, v in asked.items() for word in ("--set", f"{k}={flow(v)}")]
+    me, started, sets = os.getpid(), [], [word for k, v in asked.items() for word in ("--set", f"{k}={_one_line(v)}")]
     def tie() -> None:
         _die_with_parent(signal.SIGTERM)
         if os.getppid() != me: os._exit(1)  # gone before this process could ask
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={nproc}", "-m", "edge_glass_modular.cli", "run", str(path), "--out", str(out), *sets]
-    with open(out / "torchrun.txt", "w") as said:
-        torchrun = subprocess.Popen(command, stderr=said, start_new_session=True, preexec_fn=tie, env={"TORCH_CPP_LOG_LEVEL": "ERROR"} | dict(os.environ))
-        with _signals(torchrun.terminate) as heard: code = torchrun.wait()
+    with open(out / "torchrun.txt", "w") as said, _signals(lambda: [t.terminate() for t in started]) as heard:
+        started.append(torchrun := subprocess.Popen(command, stderr=said, start_new_session=True, preexec_fn=tie, env={"TORCH_CPP_LOG_LEVEL": "ERROR"} | dict(os.environ)))
+        if heard: torchrun.terminate()  # of one that came before
+        code = torchrun.wait()
     if code: _last_word(out, identity, heard, code)
 
-
+# %% ../nbs/82_notebooks.ipynb #b917acfe
 def _last_word(out: Path, identity: dict, heard: list[int], code: int) -> None:
     "Wait until the first process has left the folder, put `status.json` right, and raise."
     from edge_glass_modular.training.checkpoints import lock_run
@@ -426,7 +461,7 @@ def run_notebook(
     asked = check_parameters(path, parameters)
     identity, ranked = _identity(path, asked), "RANK" in os.environ
     if ranked and nproc > 1: raise ValueError(f"torchrun has started {os.environ['WORLD_SIZE']} processes already; leave out --nproc")
-    _papermill()
+    _papermill(), _kernel_name(path)
     if env_rank() > 0:
         if not _meet(first=False): _run_other(path, asked, out)
         return []
@@ -474,7 +509,7 @@ def sweep_points(
 def _point_name(point: dict[str, Any]) -> str:
     "A readable folder name; where a value had to be shortened or spelt otherwise, a digest keeps names apart."
     said = ",".join(f"{k}={json.dumps(v, separators=(',', ':')) if isinstance(v, (list, dict)) else v}" for k, v in point.items())
-    safe = re.sub(r"[^\w.,=+\[\]-]", "_", said)[:120]
+    safe = re.sub(r"[^\w.,=+\[\]-]", "_", said).encode()[:120].decode(errors="ignore")  # a name may have 255 bytes
     return safe if safe == said else f"{safe}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 # %% ../nbs/82_notebooks.ipynb #642905de
@@ -493,16 +528,16 @@ def sweep_notebook(
     from edge_glass_modular.training.checkpoints import lock_run
 
     if fresh: _move_aside(out)
-    with lock_run(out), _signals(lambda: None) as heard:
+    with lock_run(out), _signals() as heard:
         done = {name for name, point in points.items() if _is_done(out / name, _identity(path, fixed | point))}
         for i, (name, point) in enumerate(points.items()):
             print(f"[point {i + 1}/{len(points)}] {name}{', done before' if name in done else ''}", flush=True)
-            if heard: raise Stopped(heard[0])
             try:
                 if name not in done: run_notebook(path, fixed | point, out / name, nproc)
             except NotebookFailed as e:
                 print(f"{name} failed: {e}", flush=True)
             rows = _gather(out, path, fixed, points)
+            if heard: raise Stopped(heard[0])  # also of one that came when the point was at its end
     print(markdown_table(_texts(rows, points)))
     if failed := [name for name in points if _status(out / name)["state"] != "done"]:
         raise NotebookFailed(f"{len(failed)} of {len(points)} points failed, and the same command tries them again: {', '.join(failed[:5])}{', ..' if failed[5:] else ''}")
