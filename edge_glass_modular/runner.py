@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FREE', 'open_run', 'RunStopped', 'run_status', 'embed_split', 'content_keys', 'score', 'evaluate_split',
            'score_texts', 'Lookout', 'read_features', 'assemble', 'vocabulary', 'target_texts', 'prepare',
-           'start_heads', 'start_from', 'origins', 'train', 'make_trainer', 'trackers', 'finish', 'write_results',
-           'evaluate_run', 'build_features', 'features_coverage']
+           'start_heads', 'start_from', 'origins', 'all_origins', 'train', 'make_trainer', 'trackers', 'finish',
+           'write_results', 'evaluate_run', 'build_features', 'features_coverage']
 
 # %% ../nbs/80_runner.ipynb #79769a09
 import importlib.util
@@ -34,7 +34,7 @@ from .evaluation.retrieval import evaluate_retrieval, retrieval_markdown
 from .evaluation.speaking import prefix_losses, speak_split
 from .decoders.base import DECODERS
 from .models.alignment import MultimodalAlignmentModel
-from .models.card import CardFacts, update_card
+from .models.card import CardFacts, read_facts, update_card
 from .models.cca import start_from_cca
 from .models.generation import MultimodalGenerator, load_model, model_class
 from .training.callbacks import Callback, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
@@ -331,6 +331,16 @@ def origins(
     rows = [dataset.row(i) for i in range(num)] if hasattr(dataset, "row") else [dataset.rows[i * len(dataset) // num] for i in range(num)]
     return [list(o) for o in sorted({(row.source, row.licence) for row in rows})]
 
+# %% ../nbs/80_runner.ipynb #b34cce43
+def all_origins(
+    config: ExperimentConfig,
+    dataset: Dataset,   # of the training split
+) -> list[list[str]]:   # [source, licence], each once
+    "Where samples come from, those of the run that this one starts from too."
+    earlier = config.training.init_from
+    before = (read_facts(_best(earlier)).origins or [[f"the run {Path(earlier).name}", "unknown"]]) if earlier else []
+    return [list(o) for o in sorted({tuple(o) for o in before + origins(dataset)})]
+
 # %% ../nbs/80_runner.ipynb #7c98cc7a
 def train(
     config: ExperimentConfig,
@@ -347,7 +357,7 @@ def train(
         barrier()
         model, data = prepare(config, device, out)
         trainer = make_trainer(config, model, data, out, device)
-        model.facts = CardFacts(len(data.dataset("train")), origins(data.source("train")), batch=str(trainer.layout))
+        model.facts = CardFacts(len(data.dataset("train")), all_origins(config, data.source("train")), batch=str(trainer.layout))
         reason = trainer.fit(deadline)
         p = trainer.progress
         status |= {"step": p.step, "skipped_steps": p.skipped, "batch": str(trainer.layout), "parameters": vars(count_parameters(model))}
