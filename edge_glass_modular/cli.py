@@ -17,9 +17,21 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+from typer.core import TyperGroup
 
 # %% ../nbs/89_cli.ipynb #a3fe0567
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
+class _Commands(TyperGroup):
+    "The commands, where ctrl-C is answered before typer turns it into an exit code."
+
+    def invoke(self, ctx: typer.Context):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("edge-glass: interrupted; the same command continues the run", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
                   help="Images, speech and text in one embedding space.\n\nStart with: `edge-glass train configs/quickstart.yaml`")
 config_app = typer.Typer(no_args_is_help=True, help="Show, check and describe configs.")
 models_app = typer.Typer(no_args_is_help=True, help="Pretrained weights where no model hub can be reached.")
@@ -132,8 +144,11 @@ def evaluate(
         raise ValueError(f"--split {split} is unknown; use train, val or test")
     from edge_glass_modular import runner
     from edge_glass_modular.evaluation.retrieval import retrieval_markdown
+    from edge_glass_modular.utils.distributed import end_distributed
 
-    print(retrieval_markdown(runner.evaluate_run(run, split, manifest, device)))
+    result = runner.evaluate_run(run, split, manifest, device)
+    if os.environ.get("RANK", "0") == "0": print(retrieval_markdown(result))
+    end_distributed()
 
 # %% ../nbs/89_cli.ipynb #8bbeed8c
 @app.command()
@@ -275,10 +290,14 @@ def _named(options: "list[str] | None", flag: str = "--set") -> dict:
     from edge_glass_modular.config import read_yaml
 
     pairs = [o.partition("=") for o in options or []]
-    for name, equals, _ in pairs:
+    named = {}
+    for name, equals, value in pairs:
         if not (name.isidentifier() and equals):
             raise ValueError(f"{flag} {name}: must look like name=value")
-    return {name: read_yaml(value, f"{flag} {name}={value}")[0] for name, _, value in pairs}
+        read = read_yaml(value, f"{flag} {name}={value}")[0]
+        if repr(named.setdefault(name, read)) != repr(read):
+            raise ValueError(f"{flag} {name} is given twice; " + (f"write all values in one, {name}=a,b" if flag == "--sweep" else f"{named[name]!r} or {read!r}? Keep one"))
+    return named
 
 # %% ../nbs/89_cli.ipynb #2d5d6319
 @app.command()
@@ -527,9 +546,6 @@ def main() -> None:
             raise
         print(f"edge-glass: {e}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("edge-glass: interrupted; the same command continues the run", file=sys.stderr)
-        sys.exit(130)
 
 # %% ../nbs/89_cli.ipynb #ff1fc248
 if __name__ == "__main__" and "__file__" in globals():  # as a script, not on this page
