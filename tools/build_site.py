@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path, PurePosixPath
 from typing import Annotated, get_args, get_origin
@@ -194,8 +195,10 @@ def katex(cache: Path) -> Path:
         if base64.b64encode(hashlib.sha512(data).digest()).decode() != KATEX_SHA512:
             shutil.rmtree(folder)
             raise ValueError(f"npm fetched another {KATEX} than the one known here; the build stops")
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            archive.extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive, tempfile.TemporaryDirectory(dir=folder) as part:
+            archive.extractall(part, filter="data")
+            shutil.rmtree(folder / "package", ignore_errors=True)
+            (Path(part) / "package").rename(folder / "package")  # whole, or not there
     return folder / "package" / "dist"
 
 

@@ -91,17 +91,22 @@ def use(command: Path, folder: Path) -> list[str]:
     return found + [f"the run left no {name}" for name in LEFT if not (folder / "runs" / "quickstart-tiny" / name).exists()]
 
 
+def check(root: Path, out: Path, clean: bool) -> list[str]:
+    "Build, compare, install, use: all that is wrong, as far as one comes."
+    bad, start = versions(root), time.perf_counter()
+    try:
+        sdist, wheel = build(root, out)
+        print(f"built {sdist.name} ({sdist.stat().st_size / 1e6:.1f} MB) and {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) in {time.perf_counter() - start:.1f} s")
+        bad += problems(sdist, wheel, root)
+        start = time.perf_counter()
+        command = install(wheel, out / "venv", clean)
+        print(f"installed in {time.perf_counter() - start:.1f} s")
+        bad += use(command, out / "elsewhere")
+    except RuntimeError as error: bad.append(str(error))
+    return bad
+
+
 if __name__ == "__main__":
-    root = Path(__file__).resolve().parent.parent
-    with tempfile.TemporaryDirectory() as temp:
-        out, start = Path(temp), time.perf_counter()
-        try:
-            sdist, wheel = build(root, out)
-            print(f"built {sdist.name} ({sdist.stat().st_size / 1e6:.1f} MB) and {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) in {time.perf_counter() - start:.1f} s")
-            bad, start = versions(root) + problems(sdist, wheel, root), time.perf_counter()
-            command = install(wheel, out / "venv", "--clean" in sys.argv)
-            print(f"installed in {time.perf_counter() - start:.1f} s")
-            bad += use(command, out / "elsewhere")
-        except RuntimeError as error: bad = [str(error)]
+    with tempfile.TemporaryDirectory() as temp: bad = check(Path(__file__).resolve().parent.parent, Path(temp), "--clean" in sys.argv)
     print("\n".join(bad) or "wheel: holds the package, and works where nothing else is")
     sys.exit(bool(bad))

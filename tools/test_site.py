@@ -1,10 +1,14 @@
 """The site is built and walked, and the walk notices what it should: `python -m pytest tools/test_site.py`. Needs Chromium and npm."""
 import asyncio
+import base64
+import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import nbformat
@@ -82,6 +86,23 @@ def test_another_katex_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="npm fetched another katex"):
         build_site.katex(tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.tgz"))
+
+
+def test_a_katex_that_was_not_unpacked_to_its_end_does_not_count(tmp_path, monkeypatch):
+    def pack(*names: str) -> None:
+        "What npm fetches, and its digest as the known one."
+        with tarfile.open(tmp_path / "katex.tgz", "w:gz") as archive:
+            for name in names: archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+        monkeypatch.setattr(build_site, "KATEX_SHA512", base64.b64encode(hashlib.sha512((tmp_path / "katex.tgz").read_bytes()).digest()).decode())
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\ncp {tmp_path / 'katex.tgz'} .\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    pack("package/dist/katex.js", "../outside")  # which ends the unpacking, as a kill does
+    with pytest.raises(tarfile.FilterError):
+        build_site.katex(tmp_path / "cache")
+    pack("package/dist/katex.js", "package/dist/katex.css")
+    assert sorted(p.name for p in build_site.katex(tmp_path / "cache").iterdir()) == ["katex.css", "katex.js"]
 
 
 # a small project, built and walked
@@ -167,6 +188,7 @@ BROKEN = {
     "small": ('<p style="font-size: 6px">tiny</p>', "smaller than 10 px: 'tiny'"),
     "phone": ("<style>@media (max-width: 500px) { p { font-size: 6px } }</style><p>tiny</p>", "on a phone, smaller than 10 px: 'tiny'"),
     "figure": ("<p>no picture here</p>", "0 pictures, 1 in its notebook"),
+    "drawing": (f'<img src="data:image/png;base64,{PIXEL}">', "1 pictures, 2 in its notebook"),
 }
 FINE = r'<pre><code>r"$$\frac" </code></pre><div style="overflow-x: auto"><div style="width: 700px">a table in its box</div></div><a href="mailto:a@b.c">x</a>'
 SEARCH = """<input type="search" oninput="document.querySelector('div').innerHTML = this.value == 'hidden' ? '<a class=search-result href=hidden.html>hidden</a>' : ''"><div></div>"""
@@ -184,7 +206,10 @@ def broken(tmp_path_factory) -> tuple[Path, dict]:
         (docs / f"{name}.html").write_text(page(f"The page {name}", body))
     (docs / "fine.html").write_text(page("The page fine", FINE))
     (docs / "hidden.html").write_text(page("hidden", "no page leads here"))
-    write(root / "nbs" / "03_figure.ipynb", new_code_cell("1", outputs=[new_output("display_data", {"image/png": PIXEL})]), new_code_cell("#| hide\n2", outputs=[new_output("display_data", {"image/png": PIXEL})]))
+    shown = [new_output("display_data", {"image/png": PIXEL})]
+    code = new_markdown_cell("Write `![words](a.png)`, or\n\n    ![words](b.png)\n\n```\n![words](c.png)\n```\nin a cell of text.")
+    write(root / "nbs" / "03_figure.ipynb", new_code_cell("1", outputs=shown), new_code_cell("#| hide\n2", outputs=shown), code)
+    write(root / "nbs" / "04_drawing.ipynb", new_markdown_cell("Text.\n\n![words](a.png)\n\nMore text."), new_code_cell("1", outputs=shown))
     return docs, asyncio.run(walk_site.walk(docs, root / "out", root / "nbs"))
 
 
@@ -207,6 +232,30 @@ def test_the_walk_ends_with_an_error(broken, tmp_path):
     assert done.returncode == 1
     assert (tmp_path / "out" / "report.md").read_text() == done.stdout
     assert "- index.html: the search does not find" in done.stdout and "- fine.html: no picture on the first screen" in done.stdout
+
+
+def test_the_walk_deletes_only_a_walk(tmp_path):
+    (tmp_path / "nbs").mkdir()
+    (tmp_path / "nbs" / "core.ipynb").write_text("precious")
+    for precious in (tmp_path / "nbs", tmp_path / "nbs" / "core.ipynb"):
+        with pytest.raises(SystemExit, match="holds something, and no report.md .*; it would be deleted, so choose another --out"):
+            walk_site.make_room(precious)
+    assert (tmp_path / "nbs" / "core.ipynb").read_text() == "precious"
+    walk_site.make_room(tmp_path / "new")
+    (tmp_path / "new" / "index.png").write_text("of a walk that was interrupted")
+    walk_site.make_room(tmp_path / "new")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["report.md"]
+
+
+def test_a_browser_that_is_named_is_the_one_taken(tmp_path, monkeypatch):
+    (tmp_path / "chromium").write_text("#!/bin/sh\n")
+    (tmp_path / "chromium").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CHROMIUM", str(tmp_path / "chromium-beta"))
+    with pytest.raises(SystemExit, match="CHROMIUM=.*chromium-beta is no program; correct it, or unset it"):
+        walk_site.chromium()
+    monkeypatch.setenv("CHROMIUM", "chromium")
+    assert walk_site.chromium() == str(tmp_path / "chromium")
 
 
 def test_without_a_site_or_a_browser_the_walk_says_so(tmp_path, monkeypatch):

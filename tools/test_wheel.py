@@ -78,6 +78,15 @@ def test_a_command_that_fails_carries_its_last_words():
         check_wheel.run([sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"])
 
 
+def test_what_was_found_is_told_where_the_installation_fails(project, tmp_path, monkeypatch):
+    made = release(tmp_path, [n for n in PACKAGE + INFO if n != PACKAGE[1]], PACKAGE + SOURCE)
+    (project / "README.md").write_text("version = {1.1.0},\n")
+    monkeypatch.setattr(check_wheel, "build", lambda root, out: made)
+    monkeypatch.setattr(check_wheel, "install", lambda *_: check_wheel.run([sys.executable, "-c", "import sys; sys.exit('no installation')"]))
+    found = check_wheel.check(project, tmp_path, clean=False)
+    assert [word in line for word, line in zip(["README.md names version", f"lacks {PACKAGE[1]}", "no installation"], found, strict=True)] == [True] * 3
+
+
 def test_an_installation_that_is_not_the_one_imported(tmp_path):
     python = tmp_path / "venv" / "bin" / "python"  # one that finds the package elsewhere, and a command that always fails
     python.parent.mkdir(parents=True)

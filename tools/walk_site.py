@@ -65,16 +65,20 @@ def serve(folder: Path) -> http.server.ThreadingHTTPServer:
 
 def chromium() -> str:
     "The browser on this machine."
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if named := os.environ.get("CHROMIUM"):
+        return shutil.which(named) or sys.exit(f"walk: CHROMIUM={named} is no program; correct it, or unset it for the browser of this machine")
+    names = ["chromium", "chromium-browser", "google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
+    found = next((path for name in names if (path := shutil.which(name))), None)
     return found or sys.exit("walk: no Chromium; apt-get install chromium, or name one by CHROMIUM=...")
 
 
 def figures(notebook: Path) -> int:
-    "Pictures among the outputs that a page should show."
+    "Pictures that a page should show: those of its text, and among its outputs."
     hidden = re.compile(r"^#\|\s*(hide\s*$|include:\s*false|output:\s*false)", re.M)
-    cells = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code" and not hidden.search("".join(c["source"]))]
-    return sum(any(mime.startswith("image/") for mime in o.get("data", {})) for c in cells for o in c["outputs"])
+    cells = [(c, "".join(c["source"])) for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"]]
+    drawn = sum(any(mime.startswith("image/") for mime in o.get("data", {})) for c, source in cells if c["cell_type"] == "code" and not hidden.search(source) for o in c["outputs"])
+    code = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`|^(?: {4}|\t)[^\n]*", re.M | re.S)
+    return drawn + sum(len(re.findall(r"!\[[^\]]*\]\(", code.sub("", source))) for c, source in cells if c["cell_type"] == "markdown")
 
 
 # one page
@@ -147,10 +151,18 @@ def broken_links(docs: Path, host: str, seen: dict[str, dict]) -> None:
         seen[name]["bad"].append("no page leads here")
 
 
-async def walk(docs: Path, out: Path, nbs: Path | None = None, workers: int = 4, pictures: bool = False) -> dict[str, dict]:
-    "Every page of the site: name -> what is on it and what is wrong."
+def make_room(out: Path) -> None:
+    "An empty folder in the place of an earlier walk; what is no walk is not deleted."
+    if out.exists() and not (out / "report.md").is_file() and not (out.is_dir() and not any(out.iterdir())):
+        sys.exit(f"walk: {out} holds something, and no report.md of an earlier walk; it would be deleted, so choose another --out")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    (out / "report.md").write_text("This walk has not come to its end.\n", encoding="utf-8")
+
+
+async def walk(docs: Path, out: Path, nbs: Path | None = None, workers: int = 4, pictures: bool = False) -> dict[str, dict]:
+    "Every page of the site: name -> what is on it and what is wrong."
+    make_room(out)
     server, names = serve(docs), sorted(p.relative_to(docs).as_posix() for p in docs.rglob("*.html"))
     host, gate = f"http://127.0.0.1:{server.server_port}", asyncio.Semaphore(workers)
     notebooks = {html_name(p.relative_to(nbs).as_posix()).replace(".ipynb", ".html"): p for p in (nbs.rglob("[!.]*.ipynb") if nbs else [])}
