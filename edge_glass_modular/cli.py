@@ -204,13 +204,13 @@ Index = Annotated[Optional[Path], typer.Option("--index", help="Folder that `emb
 
 @app.command()
 def embed(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, what `save_pretrained` wrote, or a Hub id, which needs --out.")],
     manifest: Annotated[Optional[Path], typer.Argument(help="What to embed. Without: the run's own data, the split it is evaluated on.")] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val or test. Default: all of a manifest.")] = None,
     overrides: Overrides = None,
     modality: Annotated[Optional[list[str]], typer.Option(help="vision, audio or text; may be repeated. Default: all that the model knows.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Folder for the vectors. Default: index in the run folder.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace an index of another model or other data.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Embed anew, and replace what index there is: of other data or another model, or of files that were changed under the same names.")] = False,
     device: Device = "auto",
 ) -> None:
     "Embed a corpus, to be searched. The same command goes on where it was stopped."
@@ -229,7 +229,7 @@ def search(
     image: Annotated[Optional[Path], typer.Option(help="A picture to search with.")] = None,
     audio: Annotated[Optional[Path], typer.Option(help="A recording to search with.")] = None,
     modality: Annotated[Optional[str], typer.Option(help="What to find: vision, audio or text. Default: the first of vision, text, audio that one does not search with.")] = None,
-    k: Annotated[int, typer.Option("-k", help="Results.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Results.")] = 10,
     dim: Annotated[Optional[int], typer.Option(help="Look at so many numbers of each vector first. Default: by the size of the index.")] = None,
     shortlist: Annotated[int, typer.Option(help="How many are then measured at full width.")] = 200,
     index: Index = None,
