@@ -452,7 +452,7 @@ def embed_query(
         raise ValueError(f"{len(given)} things to search with; give one: a text, a picture (--image) or a recording (--audio)")
     return next(iter(self.model.encode(**{k: [v] for k, v in given.items()}).items()))
 
-
+# %% ../nbs/84_search.ipynb #84f1bd01
 @patch
 def find(
     self: Searcher,
@@ -476,7 +476,7 @@ def find(
     hits = [self._hit(s, int(rows[place]), ids[place]) for s, place in zip(found.similarity[0].tolist(), found.rows[0].tolist())]
     return Answer(hits, f"{how}, {len(index):,} vectors", ms, recall_of_exact(found, exact), exact_ms)
 
-
+# %% ../nbs/84_search.ipynb #84f1bd02
 def first_dim(
     dims: Sequence[int],  # trained
     full: int,            # D

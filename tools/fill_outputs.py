@@ -31,15 +31,14 @@ def light(output: dict) -> dict:
 
 def fill(path: Path, parameters: dict) -> None:
     "Execute with `parameters` and keep the outputs, cell by cell."
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.ipynb"
-        try:
-            execute_notebook(path, check_parameters(path, parameters), out)
-        except NotebookFailed as e:
-            kept = path.with_suffix(".failed.ipynb")  # hours of work may stand above the cell that failed
-            shutil.copy(out, kept)
-            raise NotebookFailed(f"{e}; what was computed is in {kept}") from None
-        done = {cell["id"]: cell for cell in json.loads(out.read_text())["cells"]}
+    asked = check_parameters(path, parameters)
+    folder = Path(tempfile.mkdtemp(prefix="fill-outputs-"))  # stays where a cell fails: hours of work may stand above it
+    try:
+        execute_notebook(path, asked, out := folder / path.name)
+    except NotebookFailed as e:
+        raise NotebookFailed(f"{e}; what was computed is in {folder}") from None
+    done = {cell["id"]: cell for cell in json.loads(out.read_text())["cells"]}
+    shutil.rmtree(folder)
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":

@@ -320,3 +320,8 @@ def test_fill_outputs(tmp_path):
         wrong = fill(*words)
         assert wrong.returncode != 0 and told in wrong.stderr and "Traceback" not in wrong.stderr, wrong.stderr
     assert fill("n=3", "rate=1e-4").returncode == 0 and page.read_text() == before
+    notebook["cells"].append(new_code_cell("raise OSError('late')"))
+    page.write_text(json.dumps(notebook))
+    failed = fill("n=7")
+    kept = Path(failed.stderr.split("what was computed is in ")[1].strip(), "page.ipynb").read_text()
+    assert failed.returncode == 1 and "late" in failed.stderr and "7 1.0" in kept and json.loads(page.read_text()) == notebook

@@ -150,7 +150,7 @@ class CausalLMDecoder(Decoder):
         if config.model == "scratch" and config.quantization != "none":
             raise ValueError(f"quantization {config.quantization!r} is for pretrained weights; set decoder.quantization: none with model: scratch")
         self.lm = scratch_lm(config.scratch, self.tokenizer) if config.model == "scratch" else load_lm(config)
-        self.whole = config.model == "scratch" and config.lora is None
+        self.whole, self.attention = config.model == "scratch" and config.lora is None, self.lm.config._attn_implementation
         output_layer(self.lm.eval().requires_grad_(self.whole))
         self.lm.generation_config = GenerationConfig(eos_token_id=self.stops(), pad_token_id=self.stops()[0])
         if config.lora:
@@ -208,8 +208,8 @@ def forward(
     gaps = [torch.full((n,), -100, device=embeds.device) for n in counts]
     labels = splice(real(target["labels"]), marks, gaps, fill=-100)[0][:, 1:]  # each position says the next token
     weights, num_tokens = sample_weights(labels)
-    fast = "eager" if embeds.device.type == "cpu" else "sdpa"  # on a CPU the backward pass of PyTorch's fused attention is slower than the products themselves
-    if self.lm.config._attn_implementation != fast: self.lm.set_attn_implementation(fast)
+    attention = "eager" if embeds.device.type == "cpu" else self.attention  # measured below
+    if self.lm.config._attn_implementation != attention: self.lm.set_attn_implementation(attention)
     hidden = self.lm.base_model(inputs_embeds=embeds, attention_mask=attend, use_cache=False).last_hidden_state[:, :-1]
     head = self.lm.get_output_embeddings()
     loss, nll = linear_cross_entropy(hidden.flatten(0, 1), head.weight, labels.flatten(), weights.flatten(), head.bias)
