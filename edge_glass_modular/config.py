@@ -380,6 +380,7 @@ class ScenesConfig(Section):
     num_test: int = Field(500, ge=1, description="test scenes")
     seed: int = Field(0, ge=0, description="another seed, other scenes")
     questions: int = Field(4, ge=1, description="stage instruction: questions of a sample at most, drawn anew each epoch; none gives away the answer of an earlier one")
+    descriptions: float = Field(0.0, ge=0, le=1, description="stage instruction: share of training samples that are described first, as `decoder.prompt` asks; the questions that follow can be answered from its words")
 
 # %% ../nbs/01_config.ipynb #2ee73d78
 def expand_path(

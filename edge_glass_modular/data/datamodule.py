@@ -549,7 +549,7 @@ def task_of(
     "What the decoder of a config learns; a control that reads nothing is given the samples of one that reads all."
     if config.training.stage == "alignment": return None
     inputs = config.decoder_inputs or tuple(m for m in config.modalities if m != "text")
-    return datasets.Task(config.training.stage, inputs, config.decoder.prompt, config.data.scenes.questions)
+    return datasets.Task(config.training.stage, inputs, config.decoder.prompt, config.data.scenes.questions, config.data.scenes.descriptions)
 
 # %% ../../nbs/18_datamodule.ipynb #a9228089
 def open_dataset(

@@ -417,8 +417,9 @@ class Task:
     "What a decoder learns to write about a sample."
     stage: str               # captioning: its caption; instruction: the answers of its conversation
     inputs: tuple[str, ...]  # modalities to describe; a caption needs one of them
-    prompt: str = ""         # captioning: what the caption answers
+    prompt: str = ""         # what a caption answers
     questions: int = 1       # instruction, where questions are drawn: how many of a sample, at most
+    descriptions: float = 0  # the same: share of training samples that are described first
 
     @property
     def talks(self) -> bool:

@@ -394,11 +394,12 @@ def raw(self: ScenesDataset, index: int, draw: int | None = None) -> dict[str, A
 def turns(
     self: ScenesDataset,
     index: int,
-    draw: int | None = None,  # other questions for each; None: those of 0
+    draw: int | None = None,  # other questions for each; None: those of 0, and no description
 ) -> list[dict[str, str]]:    # role, text
-    "The conversation that `target` is made of: the caption, or questions, as the task says."
-    rng = named_rng(self.seed, self.split, "questions", index, draw or 0)
-    told = conversation(self.scene(index), self.task.questions, rng) if self.task.talks else [{"question": self.task.prompt, "answer": self.caption(index)}]
+    "The conversation that `target` is made of: the caption, questions, or one and then the other, as the task says."
+    rng, described = named_rng(self.seed, self.split, "questions", index, draw or 0), {"question": self.task.prompt, "answer": self.caption(index)}
+    told = conversation(self.scene(index), self.task.questions, rng) if self.task.talks else [described]
+    if self.task.talks and draw is not None and rng.random() < self.task.descriptions: told = [described, *told]
     return [{"role": role, "text": q[key]} for q in told for role, key in (("user", "question"), ("assistant", "answer"))]
 
 # %% ../../nbs/12_scenes.ipynb #2879b40c
