@@ -139,7 +139,8 @@ def count_parameters(
     "Count trainable and frozen parameters."
     counts = {True: 0, False: 0}
     for p in module.parameters():
-        counts[p.requires_grad] += p.numel()
+        packed = 2 * p.element_size() if type(p).__name__ == "Params4bit" else 1  # bitsandbytes puts two numbers into a byte
+        counts[p.requires_grad] += p.numel() * packed
     return ParameterCount(trainable=counts[True], frozen=counts[False])
 
 # %% ../nbs/00_core.ipynb #857a0883

@@ -174,7 +174,7 @@ def score_texts(
     model: MultimodalGenerator,
     data: DataModule,
     split: str,
-) -> dict:  # the report of `caption_report`, and "samples": id, prompt, text, reference
+) -> dict:  # the report of `caption_report`, and "samples": id, prompt, text, reference, references
     "What a model says of one split, with every figure beside its chance."
     start, config, limit = time.time(), model.config, model.config.evaluation.num_texts
     samples, losses = speak_split(model, data, split, limit), prefix_losses(model, data, split, limit)
@@ -183,7 +183,7 @@ def score_texts(
     gap = loss_gap(losses["own"], losses["other"], seed=config.seed) if model.inputs and len(losses["own"]) else None  # all may say the same
     able = captions and all(importlib.util.find_spec(name) for name in ("sacrebleu", "pycocoevalcap"))  # the extra `captions`
     figures = tuple(TEXT_FIGURES) if able else ("exact match",)
-    report = caption_report([s["text"] for s in samples], [[s["reference"]] for s in samples], figures, scenes=captions and config.data.source == "scenes",
+    report = caption_report([s["text"] for s in samples], [s["references"] for s in samples], figures, scenes=captions and config.data.source == "scenes",
                             retrieval=found, gap=gap, seed=config.seed)
     return report | {"split": split, "nll": losses["own"].mean().item() if len(losses["own"]) else None, "seconds": round(time.time() - start, 2), "samples": samples}
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -41,6 +40,15 @@ from .utils.distributed import barrier, end_distributed, gather_objects, init_di
 from .utils.hub import find_saved
 from .utils.logging import progress
 
+# %% ../nbs/84_search.ipynb #3d1f07be
+def _faiss() -> Any:
+    "faiss, or how to get it."
+    try:
+        import faiss
+    except ImportError as e:
+        raise ValueError('search needs faiss: pip install "edge_glass_modular[search]"') from e
+    return faiss
+
 # %% ../nbs/84_search.ipynb #f0e56c65
 @dataclass(frozen=True)
 class Found:
@@ -58,6 +66,7 @@ class VectorIndex:
     ):
         if embeddings.ndim != 2 or not len(embeddings):
             raise ValueError(f"embeddings are {tuple(embeddings.shape)}; an index needs (N, D) with one vector at least")
+        faiss = _faiss()
         self.dim, self._prefixes = embeddings.shape[1], {}
         self.flat = faiss.IndexFlatIP(self.dim)
         self.flat.add(truncate(embeddings.float()).cpu().numpy())
@@ -94,12 +103,13 @@ def prefix(
     self: VectorIndex,
     dim: int,            # numbers that are looked at
     codes: bool = True,  # four bits a number; False: float32
-) -> faiss.IndexRefine:
+) -> Any:                # faiss.IndexRefine
     "The prefixes in front of the full vectors; made when first asked for."
     if not 1 <= dim <= self.dim: raise ValueError(f"dim={dim} is no prefix of {self.dim} numbers; choose one from 1 to {self.dim}")
     if codes and len(self) < ENOUGH:
         raise ValueError(f"{len(self)} vectors are too few to learn codes from, which takes {ENOUGH}; search exactly, or with codes=False")
     if (dim, codes) not in self._prefixes:
+        faiss = _faiss()
         base = faiss.IndexPQFastScan(dim, dim, 4, faiss.METRIC_INNER_PRODUCT) if codes else faiss.IndexFlatIP(dim)
         cut = faiss.IndexPreTransform(base)
         cut.prepend_transform(faiss.NormalizationTransform(dim, 2.0))
@@ -126,7 +136,7 @@ def funnel(
     "Look at a prefix of every vector, then measure the best of them."
     k = _places(k, len(self))
     if shortlist < k: raise ValueError(f"shortlist={shortlist} is less than the k={k} results that are asked of it; raise it, to 10 or 20 times k")
-    wanted = faiss.IndexRefineSearchParameters(k_factor=(min(shortlist, len(self)) + 0.5) / k)
+    wanted = _faiss().IndexRefineSearchParameters(k_factor=(min(shortlist, len(self)) + 0.5) / k)
     return Found(*map(torch.from_numpy, self.prefix(dim, codes).search(truncate(queries.float()).cpu().numpy(), k, params=wanted)))
 
 # %% ../nbs/84_search.ipynb #aa30ac0e
@@ -148,7 +158,7 @@ def search_costs(
     rounds: int = 5,                    # of all ways in turn
 ) -> list[dict]:                        # dim, shortlist (None: exact), bytes a vector, recall, ms (batch -> per query), faster (batch -> times)
     "Recall and time of funnels beside the exact search, in the same threads."
-    faiss.omp_set_num_threads(torch.get_num_threads())
+    _faiss().omp_set_num_threads(torch.get_num_threads())
     calls = {None: lambda q: index.exact(q, k)} | {way: lambda q, way=way: index.funnel(q, k, *way, codes=codes) for way in ways}
     exact = index.exact(queries, k)
     recall = {way: recall_of_exact(call(queries), exact) for way, call in calls.items()}
@@ -408,6 +418,7 @@ class Searcher:
         folder: str | Path | None = None,  # None: `index` in the run folder
         device: str = "auto",
     ):
+        _faiss()  # said before a model is loaded
         self.run, self.folder = Path(run).expanduser(), Path(folder or Path(run).expanduser() / "index")
         if not (self.folder / "index.json").exists():
             raise FileNotFoundError(f"there is no index in {self.folder}; make one with `edge-glass embed {run}{'' if self.run.is_dir() else ' --out FOLDER'}`, or name another folder with --index")

@@ -1,6 +1,6 @@
 """Fill an experiment notebook with the outputs of a fuller parameter set than its default one.
 
-    python tools/fill_outputs.py nbs/experiments/00_quickstart.ipynb tiny=false seeds=[0,1,2]
+    python tools/fill_outputs.py nbs/experiments/00_quickstart.ipynb tiny=false 'seeds=[0,1,2]'
 
 The notebook is executed with these parameters, as `edge-glass run` does; its cells stay as they are (default parameters, so that everybody can run it
 in a minute), only their outputs are replaced. The header of the notebook names the command.

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Turns', 'IGNORED', 'DECODERS', 'ask', 'collate_targets', 'sample_weights', 'PrefixProjector', 'pack_prefix',
-           'no_prefix', 'Sampling', 'Decoder', 'build_decoder']
+           'no_prefix', 'Sampling', 'Decoder', 'check_prompt', 'build_decoder']
 
 # %% ../../nbs/40_decoder.ipynb #70710422
 from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ class Decoder(nn.Module):
         self,
         config: DecoderConfig,
         prefix_dim: int,               # width of the fused tokens
-        tokenizer: str | None = None,  # JSON of a vocabulary of its own, where it has one
+        tokenizer: str | None = None,  # JSON of a vocabulary of its own, where it has one; or the folder `tokenizer/` that its `files` wrote
     ):
         super().__init__()
         self.config, self.prefix_dim = config, prefix_dim
@@ -148,6 +148,16 @@ class Decoder(nn.Module):
         "Refuse a bundle that was made for another decoder."
 
 # %% ../../nbs/40_decoder.ipynb #632e02f4
+def check_prompt(
+    turns: Turns,
+) -> None:
+    "Refuse what cannot be answered."
+    if not isinstance(turns, list) or not all(isinstance(t, dict) and isinstance(t.get("role"), str) and isinstance(t.get("text"), str) for t in turns):
+        raise ValueError(f"prompt {str(turns)[:80]}: must be a list of dicts of a role (system, user or assistant) and a text")
+    if not turns or turns[-1]["role"] != "user":
+        raise ValueError(f"a prompt of {len(turns)} turns must end with the user's; leave out what the assistant is to say")
+
+
 @patch
 def generate(
     self: Decoder,
@@ -161,6 +171,7 @@ def generate(
     "The texts that follow."
     if len(prompts) != len(prefix):
         raise ValueError(f"{len(prompts)} prompts for {len(prefix)} prefixes; give one a prefix")
+    for prompt in prompts: check_prompt(prompt)
     how = Sampling(self.config.max_new_tokens if max_new_tokens is None else max_new_tokens, temperature, top_p, seed)
     return self.write(prefix, prompts, how) if how.max_new_tokens else [""] * len(prompts)
 
@@ -176,6 +187,9 @@ def stream(
     seed: int = 0,
 ) -> Iterator[str]:
     "The text that follows, as it is written, piece by piece."
+    if len(prefix) != 1:
+        raise ValueError(f"a prefix of {len(prefix)} samples; stream one after the other, or use generate")
+    check_prompt(prompt)
     how = Sampling(self.config.max_new_tokens if max_new_tokens is None else max_new_tokens, temperature, top_p, seed)
     if how.max_new_tokens: yield from self.write_pieces(prefix, prompt, how)
 
@@ -185,7 +199,7 @@ DECODERS = Registry("decoder", {"qwen": "edge_glass_modular.decoders.qwen:Causal
 def build_decoder(
     config: DecoderConfig,
     prefix_dim: int,               # width of the fused tokens
-    tokenizer: str | None = None,  # JSON of a vocabulary, for a decoder that brings its own
+    tokenizer: str | None = None,  # JSON of a vocabulary, for a decoder that brings its own; or the folder `tokenizer/` of a bundle
 ) -> Decoder:
     "The decoder that a config describes."
     return DECODERS.resolve(config.kind)(config, prefix_dim, tokenizer)

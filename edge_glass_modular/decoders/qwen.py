@@ -120,11 +120,14 @@ def add_lora(
     peft = _require("peft", "decoder.lora")
     if set(config.target_modules) & {"lm_head", "embed_tokens"}:
         raise ValueError(f"lora.target_modules={config.target_modules}: the vocabulary's own matrices are not updated; name layers such as q_proj")
+    linear = sorted({name.rpartition(".")[2] for name, m in lm.named_modules() if isinstance(m, nn.Linear)} - {"lm_head"})
+    if unknown := [t for t in config.target_modules if not any(f".{name}".endswith(f".{t}") for name, _ in lm.named_modules())]:
+        raise ValueError(f"lora.target_modules={config.target_modules}: {type(lm).__name__} has no layer {unknown[0]}; name some of {', '.join(linear)}")
     try:
         peft.inject_adapter_in_model(peft.LoraConfig(
             r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.target_modules)), lm)
     except ValueError as e:
-        raise ValueError(f"lora.target_modules={config.target_modules}: {type(lm).__name__} has no such layer; name some of its linear layers") from e
+        raise ValueError(f"lora.target_modules={config.target_modules}: not all of these layers of {type(lm).__name__} can be updated; name some of {', '.join(linear)}") from e
     for name, p in lm.named_parameters():
         p.requires_grad_("lora_" in name)
         if p.requires_grad:
@@ -142,10 +145,10 @@ class CausalLMDecoder(Decoder):
         self,
         config: DecoderConfig,
         prefix_dim: int,               # width of the fused tokens
-        tokenizer: str | None = None,  # not needed: the language model has its own
+        tokenizer: str | None = None,  # the folder of the tokenizer that it was trained with; None: that of the language model
     ):
         super().__init__(config, prefix_dim)
-        self.tokenizer = chat_tokenizer(config.model)
+        self.tokenizer = chat_tokenizer(tokenizer or config.model)
         self.transform = CausalLMTransform(self.tokenizer, config.max_length, config.system)
         if config.model == "scratch" and config.quantization != "none":
             raise ValueError(f"quantization {config.quantization!r} is for pretrained weights; set decoder.quantization: none with model: scratch")
@@ -160,7 +163,17 @@ class CausalLMDecoder(Decoder):
                 self.lm.gradient_checkpointing_enable({"use_reentrant": False})
         words = self.lm.get_input_embeddings().weight
         self.projector = PrefixProjector(prefix_dim, words.shape[1], words.float().square().mean().sqrt().item())
+        self.norms = self._norms_sha256()  # they are frozen, and later perhaps cut into shards
         self.train()
+
+    @torch.no_grad()
+    def _norms_sha256(self) -> str:
+        "A hash of the one-dimensional parameters of a pretrained model; of a model from scratch, of nothing."
+        digest = hashlib.sha256()
+        for name, p in sorted(self.lm.named_parameters()):
+            if p.ndim == 1 and self.config.model != "scratch":
+                digest.update(name.replace(".base_layer", "").encode() + p.float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def stops(self) -> list[int]:
         "Tokens that end a text: the template's end of a turn first, then those of the model."
@@ -187,10 +200,10 @@ def spliced(
 ) -> tuple[Tensor, Tensor, list[int], list[int]]:  # (B, T, D) embeddings, (B, T) mask, and where each prefix is and how long
     "What the language model reads."
     counts, marks = prefix.mask.sum(1).tolist(), [int((x == MEDIA).nonzero()[0]) for x in texts]
-    longest, context = max(len(x) - 1 + n for x, n in zip(texts, counts)), getattr(self.lm.config, "max_position_embeddings", None)
+    (longest, own), context = max((len(x) - 1 + n, n) for x, n in zip(texts, counts)), getattr(self.lm.config, "max_position_embeddings", None)
     if context and longest + spare > context:
-        raise ValueError(f"a prompt of {longest} tokens, {max(counts)} of them prefix, with {spare} to write, is longer than the context of {context}; "
-                         "shorten the text, lower max_new_tokens, or resample to fewer latents")
+        raise ValueError(f"a prompt of {longest} tokens, {own} of them prefix, with {spare} to write, is longer than the context of {context}; "
+                         "shorten the text, lower decoder.max_length or max_new_tokens, or resample to fewer latents")
     vectors = self.projector(prefix.tokens[prefix.mask].to(self.projector[0].weight)).split(counts)
     words = self.lm.get_input_embeddings()
     return *splice([words(x.clamp(min=0)) for x in texts], marks, vectors, side), marks, counts
@@ -228,7 +241,7 @@ def _write(
     "Ask transformers, and leave no trace: neither in the mode nor in the random numbers."
     device, training = self.lm.device, self.training
     texts = [self.transform.prompt(p).to(device) for p in prompts]
-    drawn = {"do_sample": True, "temperature": how.temperature, "top_p": how.top_p, "top_k": 0} if how.temperature else {"do_sample": False}
+    drawn = {"do_sample": True, "temperature": float(how.temperature), "top_p": how.top_p, "top_k": 0} if how.temperature else {"do_sample": False}
     self.eval()
     try:
         embeds, attend, *_ = self.spliced(prefix.to(device), texts, "left", how.max_new_tokens)
@@ -288,14 +301,11 @@ def identity(
     self: CausalLMDecoder,
 ) -> dict:               # plain values, equal where LoRA of one fits the other
     "What the language model is, whatever it is called and however it is quantised."
-    c, digest = self.lm.config, hashlib.sha256()
-    for name, p in sorted(self.lm.named_parameters()):
-        if p.ndim == 1 and self.config.model != "scratch":
-            digest.update(name.replace(".base_layer", "").encode() + p.detach().float().cpu().numpy().tobytes())
+    c = self.lm.config
     rules = json.loads(self.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}  # those two are set by every call
     words = hashlib.sha256(json.dumps([rules, self.tokenizer.chat_template], sort_keys=True).encode())
     return {"architecture": type(self.lm).__name__, "width": c.hidden_size, "layers": c.num_hidden_layers, "heads": c.num_attention_heads,
-            "vocabulary": c.vocab_size, "norms_sha256": digest.hexdigest(), "tokenizer_sha256": words.hexdigest()}
+            "vocabulary": c.vocab_size, "norms_sha256": self.norms, "tokenizer_sha256": words.hexdigest()}
 
 
 @patch

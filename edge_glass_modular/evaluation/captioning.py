@@ -22,9 +22,9 @@ from .retrieval import bootstrap_means, interval, pair_ranks, paired_bootstrap, 
 # %% ../../nbs/61_captioning.ipynb #edefaecc
 def words(
     text: str,
-) -> str:  # small letters, no punctuation, one space between words
+) -> str:  # small letters, no punctuation, one space between words; the stripped text where it has no word
     "What of a text is compared."
-    return " ".join(re.findall(r"\w+(?:['’-]\w+)*", text.lower()))
+    return " ".join(re.findall(r"\w+(?:['’-]\w+)*", text.lower())) or text.strip()
 
 
 def check_captions(
@@ -43,9 +43,15 @@ def exact_match(
     generated: Sequence[str],
     references: Sequence[Sequence[str]],
 ) -> np.ndarray:  # (n,) 0 or 1
-    "Whether a text is one of its references, word for word."
+    "Whether a text is one of its references, but for case, spaces and the mark at its end."
     check_captions(generated, references)
-    return np.array([words(text) in map(words, refs) for text, refs in zip(generated, references)], dtype=float)
+    return np.array([_whole(text) in map(_whole, refs) for text, refs in zip(generated, references)], dtype=float)
+
+
+def _whole(text: str) -> str:
+    "A text to be compared as a whole: its signs may be what matters."
+    small = " ".join(text.lower().split())
+    return small.rstrip(".!?") or small
 
 # %% ../../nbs/61_captioning.ipynb #b79b50f6
 def _coco(

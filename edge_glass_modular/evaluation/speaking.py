@@ -20,15 +20,16 @@ from ..utils.distributed import gather_objects, is_distributed
 from ..utils.logging import progress
 
 # %% ../../nbs/64_speaking.ipynb #c294f7ab
-def _walk(model: MultimodalGenerator, data: DataModule, split: str, limit: int | None) -> Iterator[tuple[Batch, list[int]]]:
-    "Batches on the model's device, and the row numbers of their samples; of the whole split, or of its first samples."
+def _walk(model: MultimodalGenerator, data: DataModule, split: str, limit: int | None) -> Iterator[tuple[Batch, dict[int, int]]]:
+    "Batches on the model's device, and of their samples with a target place and row number; of the whole split, or of its first samples."
     model.eval()
     shared = is_distributed() and data.config.data.source != "parquet"
     device, start = next(model.parameters()).device, data.eval_part(split).start if shared else 0
     num = len(data.dataset(split)) if limit is None else min(limit, len(data.dataset(split)))
     for batch in progress(data.eval_loader(split, shared=shared), desc=f"speaking, {split}"):
         if start >= num: break
-        yield batch.to(device), list(range(start, min(start + len(batch), num)))
+        aimed = {i: start + i for i in batch.rows["target"].tolist() if start + i < num} if "target" in batch.rows else {}
+        if aimed: yield batch.to(device), aimed
         start += len(batch)
 
 
@@ -45,18 +46,25 @@ def speak_split(
     split: str,                # train, val or test
     limit: int | None = None,  # samples; None: all
     **sampling,                # max_new_tokens, temperature, top_p, seed
-) -> list[dict]:               # id, row, prompt (the last question), text, reference
-    "Every assistant turn of the first samples of a split, written by the model."
+) -> list[dict]:               # id, row, prompt (the last question), text, reference, references (that one, and other captions)
+    "Every assistant turn after a user's in the first samples of a split, written by the model."
     found, dataset = [], data.dataset(split)
     for batch, rows in _walk(model, data, split, limit):
+        wanted = [(k, turns[:n], turns[n]["text"]) for k, row in rows.items() for turns in [dataset.turns(row)]
+                  for n in range(1, len(turns)) if (turns[n - 1]["role"], turns[n]["role"]) == ("user", "assistant")]
+        if not wanted: continue
         prefix = model.prefix(batch)
-        wanted = [(k, turns[:n], turns[n]["text"]) for k, row in enumerate(rows) for turns in [dataset.turns(row)]
-                  for n, turn in enumerate(turns) if turn["role"] == "assistant"]
         places = torch.tensor([k for k, *_ in wanted], device=prefix.tokens.device)
         texts = model.decoder.generate(select(prefix, places), [p for _, p, _ in wanted], **sampling)
-        found += [{"id": batch.ids[k], "row": rows[k], "prompt": prompt[-1]["text"], "text": text, "reference": reference}
-                  for (k, prompt, reference), text in zip(wanted, texts)]
+        found += [{"id": batch.ids[k], "row": rows[k], "prompt": prompt[-1]["text"], "text": text, "reference": reference,
+                   "references": list(dict.fromkeys([reference, *_captions(data, split, rows[k])]))} for (k, prompt, reference), text in zip(wanted, texts)]
     return _together(data, found)
+
+
+def _captions(data: DataModule, split: str, row: int) -> list[str]:
+    "All captions of a sample, where captions are what is learned."
+    num = getattr(data.source(split), "num_captions", 1) if data.config.training.stage == "captioning" else 0  # of the sample that has most
+    return [data.dataset(split).turns(row, draw)[-1]["text"] for draw in range(num)]
 
 # %% ../../nbs/64_speaking.ipynb #d6144e44
 @torch.no_grad()
@@ -71,8 +79,7 @@ def prefix_losses(
     prefixes, targets, said, dataset = [], [], [], data.dataset(split)
     for batch, rows in _walk(model, data, split, limit):
         prefix = model.prefix(batch)
-        for k, i in enumerate(batch.rows["target"].tolist()):
-            if i >= len(rows): break
+        for k, i in enumerate(rows):
             prefixes.append(prefix.tokens[i][prefix.mask[i]])
             targets.append({name: x[k][batch.inputs["target"]["mask"][k]] for name, x in batch.inputs["target"].items()})
             said.append(" / ".join(t["text"] for t in dataset.turns(rows[i]) if t["role"] == "assistant"))

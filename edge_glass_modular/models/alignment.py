@@ -94,7 +94,7 @@ def pair_losses(
     used = {name: pair for (name, pair), ok in zip(pairs.items(), able) if ok}
     if not used:
         raise ValueError(f"no pair of modalities has two samples in this batch ({', '.join(f'{m}: {len(r)}' for m, r in rows.items())}); "
-                         "raise training.batch_size or use data in which modalities occur together")
+                         "raise training.batch_size or use data in which modalities occur together; where a decoder is trained, loss.weight 0 leaves this loss out")
     total, metrics, weight_sum = 0.0, {}, sum(weights.get(name, 1.0) for name in used)
     for name, (a, b) in used.items():
         out = {k: x * (world_size() if across else 1) for k, x in losses[name](a, b, gather=gather_rows if across else None).items()}

@@ -31,7 +31,7 @@ class MultimodalGenerator(MultimodalAlignmentModel):
     def __init__(
         self,
         config: ExperimentConfig,
-        tokenizer: str | None = None,  # JSON of a vocabulary, for a decoder that brings its own
+        tokenizer: str | None = None,  # JSON of a vocabulary, for a decoder that brings its own; or the folder `tokenizer/` of a bundle
     ):
         super().__init__(config)
         if config.decoder is None:
@@ -57,6 +57,8 @@ class MultimodalGenerator(MultimodalAlignmentModel):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         "`loss`: the decoder's, and `loss.weight` times the contrastive one; `text_loss`, and what both report."
+        if "target" not in batch.rows:
+            raise ValueError(f"no sample of a batch ({', '.join(batch.ids[:3])}, ...) has a text to learn from; mend what data.max_bad let pass, or raise training.batch_size")
         weight = self.config.loss.weight
         tokens = self.tokens(batch, self.modalities if weight else self.inputs)
         out = self.decoder(select(self.prefix(batch, tokens), batch.rows["target"]), batch.inputs["target"])
@@ -195,8 +197,8 @@ def from_files(
     "A new model of a saved config."
     if (folder / "language_model").exists():  # written by `merge`
         config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"model": str(folder / "language_model")})})
-    tokenizer = folder / "tokenizer.json"
-    model = cls(config, tokenizer.read_text(encoding="utf-8") if tokenizer.exists() else None)
+    vocabulary, tokenizer = folder / "tokenizer.json", folder / "tokenizer"
+    model = cls(config, vocabulary.read_text(encoding="utf-8") if vocabulary.exists() else str(tokenizer) if tokenizer.exists() else None)
     model.decoder.check_files(folder)
     return model
 
@@ -231,9 +233,11 @@ def merge(
         model.decoder.tokenizer.save_pretrained(out / "language_model")
     told = lambda name: model.config.model_copy(update={"decoder": model.config.decoder.model_copy(update={"model": name, "lora": None, "quantization": "none"})})
     plain = MultimodalGenerator(told(str(out / "language_model")))
-    differ = plain.load_state_dict({k: v for k, v in model.state_dict().items() if k in plain.saved_state()}, strict=False).unexpected_keys
-    assert not differ
+    needed, state = plain.saved_state().keys(), model.state_dict()
+    assert needed <= state.keys(), sorted(needed - state.keys())
+    plain.load_state_dict({k: state[k] for k in needed}, strict=False)
     plain.config = told("language_model")
+    plain.decoder.config = plain.config.decoder
     plain.facts = model.facts
     plain.save_pretrained(out)
     update_card(out, results=model.facts.results, note="The low-rank updates were added to the language model after that run; the figures were measured before.")

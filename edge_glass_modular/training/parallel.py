@@ -141,11 +141,11 @@ def wrap(
 
 
 def _shard(model: nn.Module, device: torch.device) -> Halves:
-    "FSDP2: the layers of every list, then what is left."
+    "FSDP2: the layers of every list, inner ones first, then what is left."
     mesh = init_device_mesh(device.type, (world_size(),))
     whole = {p for p in model.parameters() if p.ndim == 0}
-    layers = [m for group in model.modules() if isinstance(group, nn.ModuleList) for m in group]
-    for module in [*(m for m in layers if next(m.parameters(), None) is not None), model]:
+    layers = [m for group in model.modules() if isinstance(group, nn.ModuleList) for m in group if type(m).forward is not nn.Module.forward]
+    for module in [*(m for m in reversed(layers) if next(m.parameters(), None) is not None), model]:
         fully_shard(module, mesh=mesh, ignored_params=whole)
     if hasattr(model, "embed"): register_fsdp_forward_method(model, "embed")
     return Halves(model)

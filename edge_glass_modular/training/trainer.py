@@ -144,9 +144,11 @@ def train_step(
 @patch
 def _refuse_gaps(self: MultimodalTrainer, group: list[Batch]) -> None:
     "Shards are brought together by all processes at once, so all must go through the same layers."
+    aligns = self.training.stage == "alignment" or self.config.loss.weight
+    wanted = getattr(self.model, "modalities" if aligns else "inputs", ())
     for batch in group:
-        if lacks := sorted(set(getattr(self.model, "modalities", ())) - set(batch.inputs)):
-            raise ValueError(f"training.parallel=fsdp needs every modality in every batch, and one with the samples {', '.join(batch.ids[:3])} lacks {', '.join(lacks)}; "
+        if lacks := sorted(set(wanted) - set(batch.inputs)):
+            raise ValueError(f"training.parallel=fsdp needs {', '.join(wanted)} in every batch, and one with the samples {', '.join(batch.ids[:3])} lacks {', '.join(lacks)}; "
                              "use training.parallel=ddp, or data without gaps")
 
 # %% ../../nbs/75_trainer.ipynb #4e4866aa
@@ -215,6 +217,7 @@ def validate(self: MultimodalTrainer) -> dict[str, float]:  # `val_loss`, and wh
     shared, sizes, losses = self.training.parallel != "fsdp", [], []  # FSDP needs every process in every forward pass
     with self._averaged():
         for batch in self.data.eval_loader("val", shared=shared):
+            if self.training.stage != "alignment" and "target" not in batch.rows: continue  # none of its targets could be made
             with autocast(self.precision, self.device):
                 losses.append(self.model(batch.to(self.device))["loss"].float())
             sizes.append(len(batch))
