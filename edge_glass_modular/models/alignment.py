@@ -264,7 +264,7 @@ def push(
     folder = find_saved(run).resolve()
     if repo_id.count("/") != 1: raise ValueError(f"{repo_id!r} does not say whose it is; write owner/name")
     for key, model in base_models(load_config(folder / "config.yaml")).items():
-        if not (on_the_hub(model) or model.startswith("zoo/") or (folder / model).is_dir()):
+        if not (on_the_hub(model) or model.startswith("zoo/") or (not Path(model).is_absolute() and (folder / model).is_dir())):
             raise ValueError(f"{key}={model} is no id of the Hub or the zoo, so nobody else could load this model; train with an id, or push the folder that `merge` wrote")
     with tempfile.TemporaryDirectory() as stage:
         shutil.copytree(folder, stage, ignore=_stays_here, copy_function=os.symlink, dirs_exist_ok=True)
