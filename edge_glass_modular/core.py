@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['MODALITIES', 'modality_pairs', 'Tokens', 'masked_mean', 'pad_tokens', 'Batch', 'common_rows', 'seed_everything',
-           'freeze', 'ParameterCount', 'count_parameters', 'home']
+           'freeze', 'ParameterCount', 'count_parameters', 'home', 'import_extra']
 
 # %% ../nbs/00_core.ipynb #82b708ec
+import importlib
 import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -147,3 +149,15 @@ def count_parameters(
 def home() -> Path:  # created by whoever writes there
     "`$EDGE_GLASS_HOME`, or `~/.cache/edge_glass`: `models/` and `data/` live in it."
     return Path(os.environ.get("EDGE_GLASS_HOME") or Path.home() / ".cache" / "edge_glass").expanduser()
+
+# %% ../nbs/00_core.ipynb #d18f6b22
+def import_extra(
+    module: str,  # to be imported
+    what: str,    # needs it
+    extra: str,   # of this package, that brings it
+) -> ModuleType:
+    "A package that may not be there, or how to get it."
+    try:
+        return importlib.import_module(module)
+    except ImportError as e:
+        raise ValueError(f'{what} needs {module.partition(".")[0]}: pip install "edge_glass_modular[{extra}]"') from e

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .core import import_extra
 from .data.datasets import audio_problem, image_problem
 from .data.transforms import load_audio, load_image
 from .models.generation import MultimodalGenerator
@@ -126,11 +127,7 @@ def _outputs(gr: Any, searcher: Searcher, k: int) -> dict[str, Any]:
 # %% ../nbs/86_demo.ipynb #8164c2e1
 def _gradio() -> Any:
     "gradio, or how to get it."
-    try:
-        import gradio
-    except ImportError as e:
-        raise ValueError('the demo needs gradio: pip install "edge_glass_modular[demo]"') from e
-    return gradio
+    return import_extra("gradio", "the demo", "demo")
 
 
 def _handler(searcher: Searcher, modality: str, k: int, names: list[str], others: int) -> Any:

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .config import DataConfig, ExperimentConfig, config_diff, expand_path, load_config
-from .core import MODALITIES
+from .core import MODALITIES, import_extra
 from .data.datamodule import Collate, Faults, Loader, MixtureDataset, open_dataset
 from .data.datasets import CONTENTS, TriModalDataset, file_key, open_manifest
 from .data.store import store_key
@@ -43,11 +43,7 @@ from .utils.logging import progress
 # %% ../nbs/84_search.ipynb #3d1f07be
 def _faiss() -> Any:
     "faiss, or how to get it."
-    try:
-        import faiss
-    except ImportError as e:
-        raise ValueError('search needs faiss: pip install "edge_glass_modular[search]"') from e
-    return faiss
+    return import_extra("faiss", "search", "search")
 
 # %% ../nbs/84_search.ipynb #f0e56c65
 @dataclass(frozen=True)

@@ -166,15 +166,6 @@ class CausalLMDecoder(Decoder):
         self.norms = self._norms_sha256()  # they are frozen, and later perhaps cut into shards
         self.train()
 
-    @torch.no_grad()
-    def _norms_sha256(self) -> str:
-        "A hash of the one-dimensional parameters of a pretrained model; of a model from scratch, of nothing."
-        digest = hashlib.sha256()
-        for name, p in sorted(self.lm.named_parameters()):
-            if p.ndim == 1 and self.config.model != "scratch":
-                digest.update(name.replace(".base_layer", "").encode() + p.float().cpu().numpy().tobytes())
-        return digest.hexdigest()
-
     def stops(self) -> list[int]:
         "Tokens that end a text: the template's end of a turn first, then those of the model."
         labels = ConversationTransform(self.tokenizer, 10**6)(ask("a", "b"))["labels"]
@@ -188,6 +179,17 @@ class CausalLMDecoder(Decoder):
             if "lora_dropout" in name or isinstance(module, GradientCheckpointingLayer):
                 module.training = mode
         return self
+
+# %% ../../nbs/41_qwen.ipynb #b3c41d77
+@patch
+@torch.no_grad()
+def _norms_sha256(self: CausalLMDecoder) -> str:
+    "A hash of the one-dimensional parameters of a pretrained model; of a model from scratch, of nothing."
+    digest = hashlib.sha256()
+    for name, p in sorted(self.lm.named_parameters()):
+        if p.ndim == 1 and self.config.model != "scratch":
+            digest.update(name.replace(".base_layer", "").encode() + p.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 # %% ../../nbs/41_qwen.ipynb #d4e15d0c
 @patch

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core import import_extra
 from ..data.scenes import COLOURS, OPPOSITE, SHAPES, told_otherwise
 from .retrieval import bootstrap_means, interval, pair_ranks, paired_bootstrap, retrieval_row
 
@@ -61,13 +62,10 @@ def _coco(
 ) -> np.ndarray:  # (n,)
     "A score of the COCO captioning challenge for each sample."
     check_captions(generated, references)
-    try:
-        from pycocoevalcap.cider.cider import Cider
-        from pycocoevalcap.rouge.rouge import Rouge
-    except ImportError as e:
-        raise ValueError('CIDEr and ROUGE-L need pycocoevalcap: pip install "edge_glass_modular[captions]"') from e
+    kind = {"cider": "Cider", "rouge": "Rouge"}[scorer]
+    score = getattr(import_extra(f"pycocoevalcap.{scorer}.{scorer}", kind, "captions"), kind)()
     truth = {i: [words(r) for r in refs] for i, refs in enumerate(references)}
-    _, scores = {"cider": Cider, "rouge": Rouge}[scorer]().compute_score(truth, {i: [words(text)] for i, text in enumerate(generated)})
+    _, scores = score.compute_score(truth, {i: [words(text)] for i, text in enumerate(generated)})
     return np.asarray(scores, dtype=float)
 
 
@@ -93,11 +91,7 @@ def bleu(
 ) -> tuple[float, str]:                   # from 0 to 100; how sacrebleu counted
     "BLEU-4 of all texts together (Papineni et al. 2002; Post 2018)."
     check_captions(generated, references)
-    try:
-        from sacrebleu.metrics import BLEU
-    except ImportError as e:
-        raise ValueError('BLEU needs sacrebleu: pip install "edge_glass_modular[captions]"') from e
-    scorer = BLEU(tokenize="none")
+    scorer = import_extra("sacrebleu.metrics", "BLEU", "captions").BLEU(tokenize="none")
     streams = zip_longest(*[[words(r) for r in refs] for refs in references])  # sacrebleu passes over None
     score = scorer.corpus_score([words(text) for text in generated], [list(s) for s in streams]).score
     return score, str(scorer.get_signature())
