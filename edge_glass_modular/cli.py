@@ -139,15 +139,18 @@ def evaluate(
     manifest: Annotated[Optional[Path], typer.Option(help="Evaluate on another dataset, given by its manifest.")] = None,
     device: Device = "auto",
 ) -> None:
-    "Retrieval of the best model of a run: every pair, direction and Matryoshka dim."
+    "Retrieval of the best model of a run: every pair, direction and Matryoshka dim; of one that speaks also its texts."
     if split not in (None, "train", "val", "test"):
         raise ValueError(f"--split {split} is unknown; use train, val or test")
     from edge_glass_modular import runner
+    from edge_glass_modular.evaluation.captioning import caption_markdown
     from edge_glass_modular.evaluation.retrieval import retrieval_markdown
     from edge_glass_modular.utils.distributed import end_distributed
 
     result = runner.evaluate_run(run, split, manifest, device)
-    if os.environ.get("RANK", "0") == "0": print(retrieval_markdown(result))
+    if os.environ.get("RANK", "0") == "0":
+        print(retrieval_markdown(result) if result["rows"] else "One modality alone: there is nothing to find.")
+        if "texts" in result: print("\n" + caption_markdown(result["texts"]))
     end_distributed()
 
 # %% ../nbs/89_cli.ipynb #8bbeed8c

@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -69,10 +69,18 @@ def report(
     digits: int = 3,   # behind the point
 ) -> Table:
     "Show the results of an experiment, and keep them where it is a run."
-    rows = [{str(k): v.item() if hasattr(v, "item") else v for k, v in row.items()} for row in rows]  # numbers of NumPy and torch as Python's
+    rows = [_json_value(row) for row in rows]
     if FOLDER in os.environ and env_rank() == 0:
         write_json(Path(os.environ[FOLDER]) / "results.json", rows)
     return markdown_table(rows, digits)
+
+
+def _json_value(value: Any) -> Any:
+    "A value in the types of JSON: numbers of NumPy and torch as Python's, and as text what has no type there."
+    if hasattr(value, "tolist"): value = value.item() if getattr(value, "shape", None) in ((), (1,)) else value.tolist()
+    if isinstance(value, dict): return {str(k): _json_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)): return [_json_value(v) for v in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 # %% ../nbs/82_notebooks.ipynb #4f8d404d
 def work_folder() -> Path:
@@ -299,6 +307,22 @@ def _drop_progress(path: Path) -> None:
         if "outputs" in cell: cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr" or o["text"]]
     atomic_write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
+# %% ../nbs/82_notebooks.ipynb #5c1d7e02
+_SIGNS = {"status.json": {"state", "pid", "world_size"}, "sweep.json": {"parameters", "points", "rows"}}  # what always stands there
+_START = ".start"  # where the lock lies that a command holds from beginning to end, also while torchrun starts
+
+
+def _written(path: Path, out: Path, name: str = "status.json") -> dict[str, Any]:
+    "What stands in the file of a folder; nothing where the folder is missing or empty. Refuses one that holds what nothing here has made."
+    if out.is_dir() and any(p.samefile(out) for p in path.parents):
+        raise ValueError(f"{path} lies in {out}, where files are replaced; choose another folder with --out")
+    if (out / "config.yaml").exists(): raise ValueError(f"{out} is the folder of a training; choose another --out")
+    with suppress(FileNotFoundError, ValueError):
+        if isinstance(about := read_json(out / name), dict) and _SIGNS[name] <= about.keys(): return about
+    if found := sorted({p.name for p in out.glob("*")} - {".lock", _START}):
+        raise ValueError(f"{out} holds {found[0]}, and no {name} that `edge-glass run` wrote; it works in an empty folder or one of its own, so choose another with --out")
+    return {}
+
 # %% ../nbs/82_notebooks.ipynb #e92f8c23
 def _identity(path: Path, asked: dict[str, Any]) -> dict:
     "What makes two runs the same run."
@@ -306,10 +330,9 @@ def _identity(path: Path, asked: dict[str, Any]) -> dict:
     return {"notebook": path.name, "code": hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16], "parameters": json.loads(json.dumps(notebook_parameters(path) | asked))}
 
 
-def _is_done(out: Path, identity: dict) -> bool:
+def _is_done(path: Path, out: Path, identity: dict) -> bool:
     "Whether a folder holds this run, done; one of another run is refused."
-    if (out / "config.yaml").exists(): raise ValueError(f"{out} is the folder of a training; choose another --out")
-    if not (out / "status.json").exists() or (status := read_json(out / "status.json"))["state"] != "done": return False
+    if (status := _written(path, out)).get("state") != "done": return False
     old, new = ({k: x.get(k) for k in ("notebook", "code")} | x.get("parameters", {}) for x in (status, identity))
     if differences := [f"{k}: {old.get(k)!r}, now {new.get(k)!r}" for k in old | new if old.get(k) != new.get(k)]:
         raise ValueError(f"{out} holds a run that is done and not this one; choose another --out, or --fresh to move it aside. What differs:\n  " + "\n  ".join(differences))
@@ -323,17 +346,17 @@ def run_state(
     from edge_glass_modular.training.checkpoints import lock_run
 
     if not (Path(out) / "status.json").exists(): return "missing"
-    if (state := read_json(Path(out) / "status.json")["state"]) == "running":
-        with suppress(ValueError), lock_run(out): return "killed"
+    if (state := read_json(Path(out) / "status.json").get("state", "missing")) == "running":
+        with suppress(ValueError), lock_run(Path(out) / _START), lock_run(out): return "killed"
     return state
 
 
-def _clear(out: Path) -> None:
-    "Remove what an attempt left that did not come to its end."
-    if (out / "status.json").exists():
-        shutil.rmtree(out / "work", ignore_errors=True)
-        for name in ("results.json", "notebook.*", "rank*.*", "torchrun.txt", "status.json"):  # the last tells that there is something to remove
-            for file in out.glob(name): file.unlink()
+def _claim(out: Path, identity: dict, nproc: int) -> None:
+    "Remove what an attempt left that did not come to its end, and say that the next one is running."
+    shutil.rmtree(out / "work", ignore_errors=True)
+    for name in ("results.json", "notebook.*", "rank*.*", "torchrun.txt"):
+        for file in out.glob(name): file.unlink()
+    write_json(out / "status.json", identity | {"state": "running", "pid": os.getpid(), "world_size": int(os.environ.get("WORLD_SIZE", nproc))})
 
 # %% ../nbs/82_notebooks.ipynb #7004d61b
 def _run_first(path: Path, asked: dict, out: Path, identity: dict) -> None:
@@ -418,19 +441,20 @@ def _launch(path: Path, asked: dict, out: Path, identity: dict, nproc: int) -> N
         if os.getppid() != me: os._exit(1)  # gone before this process could ask
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={nproc}", "-m", "edge_glass_modular.cli", "run", str(path), "--out", str(out), *sets]
     with open(out / "torchrun.txt", "w") as said, _signals(lambda: [t.terminate() for t in started]) as heard:
-        started.append(torchrun := subprocess.Popen(command, stderr=said, start_new_session=True, preexec_fn=tie, env={"TORCH_CPP_LOG_LEVEL": "ERROR"} | dict(os.environ)))
+        started.append(torchrun := subprocess.Popen(command, stderr=said, start_new_session=True, preexec_fn=tie, env={"TORCH_CPP_LOG_LEVEL": "ERROR"} | dict(os.environ) | {FOLDER: str(out)}))
         if heard: torchrun.terminate()  # of one that came before
         code = torchrun.wait()
     if code: _last_word(out, identity, heard, code)
 
 # %% ../nbs/82_notebooks.ipynb #b917acfe
-def _last_word(out: Path, identity: dict, heard: list[int], code: int) -> None:
-    "Wait until the first process has left the folder, put `status.json` right, and raise."
+def _last_word(out: Path, identity: dict, heard: list[int], code: int, tries: int = 60) -> None:
+    "Wait until the first process has left the folder, put `status.json` right unless somebody still works there, and raise."
     from edge_glass_modular.training.checkpoints import lock_run
 
-    for attempt in range(60):
+    for attempt in range(tries):
         with suppress(ValueError), lock_run(out): break
         time.sleep(0.25)
+    else: raise Stopped(heard[0]) if heard else NotebookFailed(f"torchrun ended with code {code}, while another process works in {out}; what becomes of that will stand in its status.json")
     status = (read_json(out / "status.json") if (out / "status.json").exists() else {}) | identity
     error = status.get("error", "").removeprefix("NotebookFailed: ")
     if heard:
@@ -467,24 +491,25 @@ def run_notebook(
         return []
     from edge_glass_modular.training.checkpoints import lock_run
 
-    if fresh: _move_aside(out)
-    with lock_run(out):
-        done = _is_done(out, identity)
-        if not done: _clear(out)
-        if ranked: done = _meet(first=True, done=done)
-        if done: print(f"{_short(out)} is done already; --fresh runs it again")
-        elif nproc == 1: _run_first(path, asked, out, identity)
-    if not done and nproc > 1: _launch(path, asked, out, identity, nproc)
+    launched = ranked and os.environ.get(FOLDER) == str(out)  # by a command that holds the folder, and has made it ready
+    if _written(path, out) and fresh: _move_aside(out)
+    with nullcontext() if launched else lock_run(out / _START):
+        with lock_run(out):
+            done = _is_done(path, out, identity)
+            if not (done or launched): _claim(out, identity, nproc)
+            if ranked: done = _meet(first=True, done=done)
+            if done: print(f"{_short(out)} is done already; --fresh runs it again")
+            elif nproc == 1: _run_first(path, asked, out, identity)
+        if not done and nproc > 1: _launch(path, asked, out, identity, nproc)
     return read_json(out / "results.json") if (out / "results.json").exists() else []
 
 
 def _move_aside(out: Path) -> None:
     "Give a folder another name, unless somebody works in it."
-    if out.exists():
-        from edge_glass_modular.runner import _free_name
-        from edge_glass_modular.training.checkpoints import lock_run
+    from edge_glass_modular.runner import _free_name
+    from edge_glass_modular.training.checkpoints import lock_run
 
-        with lock_run(out): out.rename(_free_name(out))
+    with lock_run(out / _START), lock_run(out): out.rename(_free_name(out))
 
 
 def _short(path: Path) -> str:
@@ -501,16 +526,17 @@ def sweep_points(
     if both := axes.keys() & parameters.keys(): raise ValueError(f"{', '.join(sorted(both))} is both set and swept; leave out one of the two")
     points = [check_parameters(path, dict(zip(axes, values))) for values in itertools.product(*axes.values())]
     named = {_point_name(point): point for point in points}
+    folded = [name.casefold() for name in named]
     if not axes or not points: raise ValueError("a sweep needs values: --sweep lr=1e-4,3e-4")
     if len(named) < len(points): raise ValueError(f"a value occurs twice in {axes}; every point of a sweep is another one")
-    return named
+    return {_point_name(point, apart=folded.count(name.casefold()) > 1): point for name, point in named.items()}
 
 
-def _point_name(point: dict[str, Any]) -> str:
-    "A readable folder name; where a value had to be shortened or spelt otherwise, a digest keeps names apart."
+def _point_name(point: dict[str, Any], apart: bool = False) -> str:
+    "A readable folder name; a digest keeps names apart where a value had to be shortened or spelt otherwise, or where capitals alone differ, which some disks ignore."
     said = ",".join(f"{k}={json.dumps(v, separators=(',', ':')) if isinstance(v, (list, dict)) else v}" for k, v in point.items())
     safe = re.sub(r"[^\w.,=+\[\]-]", "_", said).encode()[:120].decode(errors="ignore")  # a name may have 255 bytes
-    return safe if safe == said else f"{safe}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+    return safe if safe == said and not apart else f"{safe}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 # %% ../nbs/82_notebooks.ipynb #642905de
 def sweep_notebook(
@@ -527,9 +553,10 @@ def sweep_notebook(
     fixed, points = check_parameters(path, parameters), sweep_points(path, axes, parameters)
     from edge_glass_modular.training.checkpoints import lock_run
 
-    if fresh: _move_aside(out)
+    if _written(path, out, "sweep.json") and fresh: _move_aside(out)
     with lock_run(out), _signals() as heard:
-        done = {name for name, point in points.items() if _is_done(out / name, _identity(path, fixed | point))}
+        done = {name for name, point in points.items() if _is_done(path, out / name, _identity(path, fixed | point))}
+        _gather(out, path, fixed, points)  # the sign that this is the folder of a sweep
         for i, (name, point) in enumerate(points.items()):
             print(f"[point {i + 1}/{len(points)}] {name}{', done before' if name in done else ''}", flush=True)
             try:

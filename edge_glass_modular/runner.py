@@ -14,10 +14,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -40,7 +41,7 @@ from .models.generation import MultimodalGenerator, load_model, model_class
 from .training.callbacks import Callback, CollapseAlarm, Curves, MetricsFile, TensorBoard, WandB
 from .training.checkpoints import list_checkpoints, lock_run
 from .training.trainer import SIGTERM, TIME, MultimodalTrainer, on_sigterm
-from .utils.checkpoint import atomic_write, load_safetensors, read_json, read_jsonl, write_json
+from .utils.checkpoint import atomic_write, load_safetensors, read_json, read_jsonl, tensors_sha256, write_json
 from .utils.distributed import barrier, end_distributed, gather_objects, init_distributed, is_distributed, lost_contact, rank, world_size
 from .utils.hub import find_saved
 from .utils.logging import setup_logger
@@ -49,23 +50,25 @@ from .utils.logging import setup_logger
 FREE = ("description", "data.num_workers", *(f"training.{k}" for k in ("batch_size", "accumulation", "parallel", "static_graph", "timeout_seconds", "log_every",
                                                                       "save_every", "keep_last", "max_skipped", "trackers")))
 
+@contextmanager
 def open_run(
     config: ExperimentConfig,
     out: str | Path,       # the run folder; made if missing
     fresh: bool = False,   # move a run that is already there aside
-) -> Path:
-    "Make or reopen a run folder, and write the resolved config into it."
+) -> Iterator[None]:
+    "Make or reopen a run folder, hold it while the body runs, and write the resolved config into it."
     out = Path(out)
+    if (out / "config.yaml").exists() and not any((out / name).exists() for name in (".lock", "status.json", "best", "checkpoints")):
+        raise ValueError(f"{out} holds a config.yaml that no run wrote; choose a folder of its own for the run with --out")
     if fresh and (out / "config.yaml").exists():
         with lock_run(out): out.rename(_free_name(out))
-    if (out / "best").exists() or list_checkpoints(out / "checkpoints"):  # before that there is nothing to lose
-        _refuse_other(load_config(out / "config.yaml"), config, out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try: held.enter_context(lock_run(out))
+        except OSError as e: raise OSError(f"the run folder {out} cannot be written ({e.strerror or e}); choose another with --out") from e
+        if (out / "best").exists() or list_checkpoints(out / "checkpoints"):  # before that there is nothing to lose
+            _refuse_other(load_config(out / "config.yaml"), config, out)
         atomic_write(out / "config.yaml", config.to_yaml())
-    except OSError as e:
-        raise OSError(f"the run folder {out} cannot be written ({e.strerror or e}); choose another with --out") from e
-    return out
+        yield
 
 
 def _refuse_other(old: ExperimentConfig, new: ExperimentConfig, out: Path) -> None:
@@ -352,8 +355,7 @@ def train(
     "Train, evaluate, and leave a run folder; continues what it finds there."
     deadline = time.monotonic() + (float("inf") if max_seconds is None else max_seconds)
     device, out = init_distributed(device, config.training.timeout_seconds), Path(out or Path("runs") / config.name)
-    if rank() == 0: open_run(config, out, fresh)
-    with lock_run(out) if rank() == 0 else nullcontext(), run_status(out) as status, on_sigterm(_leave, config.training.timeout_seconds):
+    with open_run(config, out, fresh) if rank() == 0 else nullcontext(), run_status(out) as status, on_sigterm(_leave, config.training.timeout_seconds):
         barrier()
         model, data = prepare(config, device, out)
         trainer = make_trainer(config, model, data, out, device)
@@ -422,28 +424,37 @@ def finish(
     "Evaluate `best/` and write the retrieval tables."
     barrier()  # rank 0 has written
     best = load_model(out / "best").to(device)
-    return write_results(evaluate_split(best, data, data.config.evaluation.split), out)
+    return write_results(evaluate_split(best, data, data.config.evaluation.split), out, best)
 
 # %% ../nbs/80_runner.ipynb #eb6665ea
-def write_results(result: dict, out: Path) -> dict:
-    "Write `retrieval.json` and `.md`, and `captions.json` and `.md` of a model that speaks, and both tables into its card, on rank 0."
+def write_results(
+    result: dict,                     # of `evaluate_split`
+    out: Path,
+    model: MultimodalAlignmentModel,  # that was evaluated
+) -> dict:                            # the same result
+    """Write `retrieval.json` and `.md`, and `captions.json` and `.md` of a model that speaks, on rank 0, and the tables into the card of its weights, unless others have taken their place since.
+
+    Of another split than the config's the names end in it, as in `retrieval-val.json`."""
     if rank() > 0: return result
     found, tables = {k: v for k, v in result.items() if k != "texts"}, {}
-    write_json(out / "retrieval.json", found)
+    end = "" if found["split"] == model.config.evaluation.split else f"-{found['split']}"
+    write_json(out / f"retrieval{end}.json", found)
     if found["rows"]: tables[f"Retrieval, split {found['split']}"] = retrieval_markdown(found)
-    atomic_write(out / "retrieval.md", next(iter(tables.values()), "One modality alone: there is nothing to find.\n"))
+    atomic_write(out / f"retrieval{end}.md", next(iter(tables.values()), "One modality alone: there is nothing to find.\n"))
     if texts := result.get("texts"):
         tables[f"Texts, split {found['split']}"] = caption_markdown(texts)
-        write_json(out / "captions.json", texts)
-        atomic_write(out / "captions.md", caption_markdown(texts) + "\n" + _examples(texts["samples"][:20]))
-    update_card(find_saved(out), results=tables)
+        write_json(out / f"captions{end}.json", texts)
+        atomic_write(out / f"captions{end}.md", caption_markdown(texts) + "\n" + _examples(texts["samples"][:20]))
+    saved = find_saved(out)
+    with safe_open(saved / "model.safetensors", "pt") as file: now = file.metadata()["sha256"]
+    if tensors_sha256(model.saved_state(), {"format": "pt"}) == now: update_card(saved, results=tables)
     return result
 
 
 def _examples(samples: list[dict]) -> str:
     "Some texts beside what they should be, as a Markdown table."
     clean = lambda text: " ".join(text.split()).replace("|", "\\|")
-    lines = [("sample", "asked", "written", "reference"), ("---",) * 4, *((s["id"], *map(clean, (s["prompt"], s["text"], s["reference"]))) for s in samples)]
+    lines = [("sample", "asked", "written", "reference"), ("---",) * 4, *(tuple(map(clean, (s["id"], s["prompt"], s["text"], s["reference"]))) for s in samples)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 # %% ../nbs/80_runner.ipynb #c5ecb599
@@ -462,7 +473,7 @@ def evaluate_run(
     data, split = DataModule(config, model.transforms), split or config.evaluation.split
     read_features(model, data, [split], device)
     result = evaluate_split(model, data, split)
-    return write_results(result, Path(run)) if Path(run).exists() and not manifest else result  # what is on the Hub stays as it is
+    return write_results(result, Path(run), model) if Path(run).exists() and not manifest else result  # what is on the Hub stays as it is
 
 # %% ../nbs/80_runner.ipynb #9cbfa165
 def build_features(

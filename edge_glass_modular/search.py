@@ -10,7 +10,6 @@ __all__ = ['FEW', 'ENOUGH', 'Found', 'VectorIndex', 'recall_of_exact', 'search_c
 
 # %% ../nbs/84_search.ipynb #5b7617f8
 import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -201,12 +200,19 @@ def describe_corpus(
     config = load_config(name, overrides)
     if other := [d for d in config_diff(load_config(name), config) if not d.startswith("data.")]:
         raise ValueError(f"the model is as it was trained, so only data can be set here; leave out {other[0].split(':')[0]}")
-    data, split = config.data, split or (None if manifest else config.evaluation.split)
+    data, split = _whole_paths(config.data), split or (None if manifest else config.evaluation.split)
     if manifest: data = data.model_copy(update={"source": "manifest", "manifest": str(Path(manifest).expanduser().resolve()), "mixture": None, "parquet": None})
     if unknown := [m for m in modalities or () if m not in config.modalities]:
         raise ValueError(f"{run} has no {unknown[0]} encoder, it was trained on {', '.join(config.modalities)}; embed some of these")
     wanted = [m for m in config.modalities if m in (modalities or config.modalities)]
     return identity | {"dim": config.projector.dim, "modalities": wanted, "split": split, "data": data.model_dump(mode="json"), "manifests": corpus_keys(data, split)}
+
+
+def _whole_paths(data: DataConfig) -> DataConfig:
+    "Relative paths are of the folder one is in, so they are made whole."
+    whole = lambda path: path if path is None or path.startswith("hf:") or expand_path(path).is_absolute() else str(expand_path(path).resolve())
+    parts = data.mixture and [p.model_copy(update={"manifest": whole(p.manifest)}) for p in data.mixture]
+    return data.model_copy(update={"manifest": whole(data.manifest), "mixture": parts, "parquet": whole(data.parquet)})
 
 # %% ../nbs/84_search.ipynb #92e35980
 def corpus_keys(
@@ -292,13 +298,14 @@ def embed_run(
     if rank() == 0: _read_about(out)  # refuses before anything is written there
     model = load_model(run).to(device)
     dataset = open_corpus(corpus, model.config, model.transforms)
+    corpus |= {"num_samples": len(dataset), "rows_per_shard": rows_per_shard}
     faults = Faults(corpus["data"]["max_bad"], len(dataset))
     with lock_run(out) if rank() == 0 else nullcontext():
-        if rank() == 0: _claim(out, corpus | {"num_samples": len(dataset), "rows_per_shard": rows_per_shard}, fresh)
+        if rank() == 0: _claim(out, corpus, fresh)
         todo = gather_objects(missing_shards(out) if rank() == 0 else None)[0]  # of what rank 0 found there all take a part
         for rows in progress(todo[rank()::world_size()], desc="embedding", unit="shard"):
             made = embed_rows(model, dataset, rows, corpus["modalities"], num_workers=corpus["data"]["num_workers"], faults=faults)
-            for m, shard in made.items(): save_safetensors(out / m / _name(rows), shard)
+            for m, shard in made.items(): save_safetensors(out / m / _name(rows), shard, {"corpus": _identity(corpus)})
         barrier(30 * 86_400)  # who has done its part waits for the slowest, however long; should that one fail, torchrun ends them all
     end_distributed()
     return out
@@ -315,11 +322,14 @@ def _read_about(folder: Path) -> dict[str, Any]:
     "`index.json`; nothing where there is none yet. Refuses a folder that holds what no index has made."
     path = folder / "index.json"
     about = read_json(path) if path.exists() else {}
-    if path.exists() and not (isinstance(about, dict) and {"model", "modalities", "rows_per_shard"} <= about.keys()):
-        raise ValueError(f"{path} was not written by `edge-glass embed`; choose another folder with --out")
-    if strange := [m for m in MODALITIES if (folder / m).exists() and m not in about.get("modalities", [])]:
-        raise ValueError(f"{folder} holds a folder {strange[0]} and no index.json that speaks of it, so it is no index; choose another folder with --out")
+    if path.exists() and (lacks := _READ - set(about if isinstance(about, dict) else ())):
+        raise ValueError(f"{path} lacks {', '.join(sorted(lacks))}, so it was not written by this `edge-glass embed`; choose another folder, or, where it is an older index, remove it and embed anew")
+    if strange := [m for m in MODALITIES if any((folder / m).glob("*")) and m not in about.get("modalities", [])]:
+        raise ValueError(f"{folder} holds a folder {strange[0]} and no index.json that speaks of it, so it is no index; choose another folder")
     return about
+
+
+_READ = {"model", "modalities", "split", "data", "manifests", "num_samples", "rows_per_shard"}  # keys that an index is opened by
 
 # %% ../nbs/84_search.ipynb #8f0713b6
 def _claim(out: Path, corpus: dict[str, Any], fresh: bool) -> None:
@@ -328,7 +338,8 @@ def _claim(out: Path, corpus: dict[str, Any], fresh: bool) -> None:
     if old and not fresh and (differ := [k for k in new if _deciding(old).get(k) != new[k]]):
         raise ValueError(f"{out} is an index of something else (another {', another '.join(differ)}); "
                          "choose another folder with --out, or replace this one with --fresh")
-    for m in old.get("modalities", []) if fresh else []: shutil.rmtree(out / m, ignore_errors=True)
+    for m in old.get("modalities", []) if fresh else []:
+        for shard in (out / m).glob("*.safetensors"): shard.unlink()  # the folder stays: it may be a link to another disk
     if old != corpus: write_json(out / "index.json", corpus)
 
 
@@ -337,6 +348,11 @@ _HOW = ("num_workers", "max_bad", "cache", "store", "store_dtype", "buckets", "s
 def _deciding(about: dict[str, Any]) -> dict[str, Any]:
     return about | {"data": {k: v for k, v in about.get("data", {}).items() if k not in _HOW}}
 
+
+def _identity(about: dict[str, Any]) -> str:
+    "Of model and corpus, for the header of a shard."
+    return store_key(_deciding(about))
+
 # %% ../nbs/84_search.ipynb #fc107f2c
 def _name(rows: range) -> str: return f"{rows.start:09d}.safetensors"
 
@@ -344,17 +360,17 @@ def _name(rows: range) -> str: return f"{rows.start:09d}.safetensors"
 def missing_shards(
     folder: str | Path,  # with an `index.json`
 ) -> list[range]:        # of samples
-    "What an index still lacks, by the headers of its shards: one that was cut off is missing too."
+    "What an index still lacks, by the headers of its shards: one that was cut off, or is of another model or corpus, is missing too."
     about = read_json(Path(folder) / "index.json")
-    n, size = about["num_samples"], about["rows_per_shard"]
+    n, size, identity = about["num_samples"], about["rows_per_shard"], _identity(about)
     every = [range(a, min(a + size, n)) for a in range(0, n, size)]
-    return [rows for rows in every if any(_count(Path(folder) / m / _name(rows)) is None for m in about["modalities"])]
+    return [rows for rows in every if any(_count(Path(folder) / m / _name(rows), identity) is None for m in about["modalities"])]
 
 
-def _count(path: Path) -> int | None:
-    "Vectors of a shard; None where it is not there or not whole."
+def _count(path: Path, identity: str) -> int | None:
+    "Vectors of a shard; None where it is not there, not whole, or not of this model and corpus."
     try:
-        with safe_open(path, "pt") as file: return file.get_slice("rows").get_shape()[0]
+        with safe_open(path, "pt") as file: return file.get_slice("rows").get_shape()[0] if (file.metadata() or {}).get("corpus") == identity else None
     except (OSError, SafetensorError): return None
 
 
@@ -362,12 +378,14 @@ def count_vectors(
     folder: str | Path,  # with an `index.json`
 ) -> dict[str, int]:     # modality -> how many
     "What an index holds, by the headers of its shards."
-    counts = {m: {path: _count(path) for path in (Path(folder) / m).glob("*.safetensors")} for m in read_json(Path(folder) / "index.json")["modalities"]}
+    about = read_json(Path(folder) / "index.json")
+    identity = _identity(about)
+    counts = {m: {path: _count(path, identity) for path in (Path(folder) / m).glob("*.safetensors")} for m in about["modalities"]}
     if bad := [path for found in counts.values() for path, count in found.items() if count is None]: raise ValueError(_damaged(bad[0]))
     return {m: sum(found.values()) for m, found in counts.items()}
 
 
-def _damaged(path: Path) -> str: return f"{path} is damaged; remove it, and run the embed command that made the index again: it writes what is missing"
+def _damaged(path: Path) -> str: return f"{path} is damaged, or of another model or corpus; remove it, and run the embed command that made the index again: it writes what is missing"
 
 # %% ../nbs/84_search.ipynb #1d5efea2
 def read_embeddings(
@@ -375,12 +393,14 @@ def read_embeddings(
     modality: str,
 ) -> tuple[Tensor, Tensor, list[str]]:  # (n, D) float32, (n,) which samples, their ids
     "All vectors of a modality, in the order of the samples."
-    shards = [_read_shard(path) for path in sorted((Path(folder) / modality).glob("*.safetensors"))]
+    identity = _identity(read_json(Path(folder) / "index.json"))
+    shards = [_read_shard(path, identity) for path in sorted((Path(folder) / modality).glob("*.safetensors"))]
     ids = [name for s in shards for name in json.loads(s["ids"].numpy().tobytes())]
     return torch.cat([s["embeddings"] for s in shards]).float(), torch.cat([s["rows"] for s in shards]), ids
 
 
-def _read_shard(path: Path) -> dict[str, Tensor]:
+def _read_shard(path: Path, identity: str) -> dict[str, Tensor]:
+    if _count(path, identity) is None: raise ValueError(_damaged(path))
     try: return load_safetensors(path)[0]
     except ValueError as e: raise ValueError(_damaged(path)) from e
 
@@ -418,12 +438,12 @@ class Searcher:
         self.run, self.folder = Path(run).expanduser(), Path(folder or Path(run).expanduser() / "index")
         if not (self.folder / "index.json").exists():
             raise FileNotFoundError(f"there is no index in {self.folder}; make one with `edge-glass embed {run}{'' if self.run.is_dir() else ' --out FOLDER'}`, or name another folder with --index")
-        self.about = read_json(self.folder / "index.json")
+        self.about = _read_about(self.folder)
         self._check()
         self.model = load_model(run).to(pick_device(device))
         self.dataset = open_corpus(self.about, self.model.config, self.model.transforms)
         self.filled = [m for m, n in count_vectors(self.folder).items() if n]  # modalities that can be found
-        self._indices = {}
+        self._indices, self._awake = {}, set()  # by modality; ways that have been timed
 
     def _check(self) -> None:
         "Refuse an index that does not fit, or is not whole."
@@ -434,7 +454,7 @@ class Searcher:
         if changed := [file for file in then | now if then.get(file) != now.get(file)]:
             raise ValueError(f"{changed[0]} has changed since {self.folder} was made; {again}")
         if missing := missing_shards(self.folder):
-            raise ValueError(f"{self.folder} lacks {len(missing)} of its shards, or they are cut off; run the embed command that began it again, it goes on from there")
+            raise ValueError(f"{self.folder} lacks {len(missing)} of its shards: they are not there, cut off, or of another model or corpus; run the embed command that began it again, it goes on from there")
 
     def index(self, modality: str) -> tuple[VectorIndex, Tensor, list[str]]:
         "The vectors of a modality, which samples they are of, and their ids."
@@ -469,16 +489,14 @@ def find(
     dim: int | None = None,   # numbers that the funnel looks at first; None: as the size of the index asks; D: none, search exactly
     shortlist: int = 200,
 ) -> Answer:
-    "The nearest, and what the way they were found loses."
+    "The nearest, and what the way they were found loses: one exact search and one funnel, if any; each once more, untimed, the first time."
     index, rows, ids = self.index(modality)
     dim = first_dim(self.model.config.mrl.dims, index.dim, len(index)) if dim is None else dim
     if dim not in self.model.config.mrl.dims and dim != index.dim:
         raise ValueError(f"dim={dim} is not one of the trained Matryoshka dims {list(self.model.config.mrl.dims)}; choose one of them")
     codes, shortlist, k = len(index) >= ENOUGH, max(shortlist, k), min(k, len(index))
-    funnel = lambda: index.funnel(query, k, dim, shortlist, codes)
-    if dim < index.dim: funnel()  # the first call makes the codes
-    exact, exact_ms = _timed(lambda: index.exact(query, k))
-    found, ms = _timed(funnel) if dim < index.dim else (exact, exact_ms)
+    exact, exact_ms = self._timed((modality, index.dim), lambda: index.exact(query, k))
+    found, ms = self._timed((modality, dim), lambda: index.funnel(query, k, dim, shortlist, codes)) if dim < index.dim else (exact, exact_ms)
     how = f"funnel: {dim} of {index.dim} numbers{' in 4 bits each' if codes else ''}, the best {min(shortlist, len(index))} at full width" if dim < index.dim else "exact"
     hits = [self._hit(s, int(rows[place]), ids[place]) for s, place in zip(found.similarity[0].tolist(), found.rows[0].tolist())]
     return Answer(hits, f"{how}, {len(index):,} vectors", ms, recall_of_exact(found, exact), exact_ms)
@@ -498,9 +516,11 @@ def _hit(self: Searcher, similarity: float, row: int, id: str) -> Hit:
     return Hit(similarity, row, id, self.dataset.caption(row), self.dataset.raw(row))
 
 
-def _timed(work: Callable[[], Found]) -> tuple[Found, float]:
-    "What came out, and the ms it took; once before, to wake the memory."
-    work()
+@patch
+def _timed(self: Searcher, way: tuple[str, int], work: Callable[[], Found]) -> tuple[Found, float]:
+    "What came out, and the ms it took; what is done the first time is done once before, to make the codes and wake the memory."
+    if way not in self._awake: work()
+    self._awake.add(way)
     start = time.perf_counter()
     return work(), 1e3 * (time.perf_counter() - start)
 

@@ -309,7 +309,7 @@ def image_problem(
             if image.width * image.height > limit:
                 return f"image {path.name} has {image.width}x{image.height} pixels; at most {limit:,.0f} are read, make it smaller"
             if decode: image.load()
-    except Exception as e: return f"image {path.name} cannot be decoded ({e}); replace the file or remove the row"
+    except Exception as e: return f"image {path.name} cannot be decoded ({e}); replace the file or leave it out"
 
 # %% ../../nbs/11_datasets.ipynb #2d3e9cbc
 def audio_problem(
@@ -319,9 +319,9 @@ def audio_problem(
     "Why a recording cannot be used. Any rate and number of channels will do: the transform resamples and mixes down."
     try:
         with sf.SoundFile(path) as f:
-            if not f.frames: return f"audio {path.name} has zero length; record it again or remove the row"
-            if decode and not np.isfinite(f.read(dtype="float32")).all(): return f"audio {path.name} holds values that are not finite"
-    except Exception as e: return f"audio {path.name} cannot be read ({e}); replace the file or remove the row"
+            if not f.frames: return f"audio {path.name} has zero length; record it again or leave it out"
+            if decode and not np.isfinite(f.read(dtype="float32")).all(): return f"audio {path.name} holds values that are not finite; record it again or leave it out"
+    except Exception as e: return f"audio {path.name} cannot be read ({e}); replace the file or leave it out"
 
 # %% ../../nbs/11_datasets.ipynb #8ab5da2c
 def row_files(

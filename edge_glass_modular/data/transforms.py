@@ -42,9 +42,9 @@ def load_image(
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return image.convert("RGB")
     except FileNotFoundError as e:
-        raise ValueError(f"no picture at {raw}; correct its path in the manifest") from e
+        raise ValueError(f"no picture at {raw}; correct the path") from e
     except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as e:
-        raise ValueError(f"{_name(raw)} is not a readable picture ({e}); replace it or drop it from the manifest") from e
+        raise ValueError(f"{_name(raw)} is not a readable picture ({e}); replace it or leave it out") from e
 
 # %% ../../nbs/10_transforms.ipynb #15e12291
 def _name(raw: Any) -> str:
@@ -69,7 +69,7 @@ class ImageTransform:
         image = load_image(raw)
         w, h = image.size
         if max(w, h) > 100 * min(w, h):
-            raise ValueError(f"{_name(raw)} is {w} x {h} pixels, too narrow a strip to cut a square from; drop it from the manifest")
+            raise ValueError(f"{_name(raw)} is {w} x {h} pixels, too narrow a strip to cut a square from; crop it or leave it out")
         w, h = (self.edge, int(self.edge * h / w)) if w <= h else (int(self.edge * w / h), self.edge)
         x, y = (w - self.crop) // 2, (h - self.crop) // 2
         image = image.resize((w, h), self.resample).crop((x, y, x + self.crop, y + self.crop))
@@ -119,19 +119,19 @@ def load_audio(
     wave = np.asarray(wave, np.float32)[:int(max_seconds * rate)]
     wave = wave if wave.ndim == 1 else wave.mean(1)
     if len(wave) == 0 or not np.isfinite(wave).all():
-        raise ValueError(f"{name} holds {'no sound' if len(wave) == 0 else 'samples that are not finite'}; drop it from the manifest")
+        raise ValueError(f"{name} holds {'no sound' if len(wave) == 0 else 'samples that are not finite'}; replace it or leave it out")
     return soxr.resample(wave, rate, sample_rate) if rate != sample_rate else wave
 
 # %% ../../nbs/10_transforms.ipynb #b71d99f5
 def _read_audio(path: Path, max_seconds: float) -> tuple[np.ndarray, int]:
     "The first `max_seconds` of a sound file, (T, channels) float32, and its rate."
     if not path.is_file():
-        raise ValueError(f"no recording at {path}; correct its path in the manifest")
+        raise ValueError(f"no recording at {path}; correct the path")
     try:
         with soundfile.SoundFile(path) as f:
             return f.read(int(max_seconds * f.samplerate), dtype="float32", always_2d=True), f.samplerate
     except soundfile.LibsndfileError as e:
-        raise ValueError(f"{path} is not a readable recording ({e}); replace it or drop it from the manifest") from e
+        raise ValueError(f"{path} is not a readable recording ({e}); replace it or leave it out") from e
 
 # %% ../../nbs/10_transforms.ipynb #ec8317fb
 SILENCE = 3  # frames past the end of the sound; the last of them is pure silence
@@ -219,7 +219,7 @@ class SentenceBERTTextTransform:
         raw: str,            # caption
     ) -> dict[str, Tensor]:  # input_ids (N,), attention_mask (N,), int64
         if not isinstance(raw, str) or not raw.strip():
-            raise ValueError(f"caption {raw!r} is empty; give the sample words or leave its caption out")
+            raise ValueError(f"text {raw!r} is empty; give it words or leave it out")
         out = self._rules.encode(raw)  # twice as quick as the call around it, which is for batches
         self.num_seen += 1
         self.num_cut += bool(out.overflowing)

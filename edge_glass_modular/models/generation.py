@@ -6,6 +6,7 @@
 __all__ = ['MultimodalGenerator', 'select', 'load_model', 'model_class', 'merge']
 
 # %% ../../nbs/51_generation.ipynb #7d55241c
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ def from_files(
     folder: Path,
 ) -> MultimodalGenerator:
     "A new model of a saved config."
-    if (folder / "language_model").exists():  # written by `merge`
+    if config.decoder.model == "language_model":  # beside it, by `merge`
         config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"model": str(folder / "language_model")})})
     vocabulary, tokenizer = folder / "tokenizer.json", folder / "tokenizer"
     model = cls(config, vocabulary.read_text(encoding="utf-8") if vocabulary.exists() else str(tokenizer) if tokenizer.exists() else None)
@@ -223,11 +224,12 @@ def merge(
     out: str | Path,  # a new folder
 ) -> Path:
     "Write a bundle whose language model holds the LoRA."
-    model, out = load_model(run), Path(out)
+    whole, out = Path(out), Path(f"{out}.part")
+    if whole.exists(): raise ValueError(f"{whole} exists; choose a new folder")
+    model = load_model(run)
     if getattr(model.config.decoder, "lora", None) is None or not isinstance(model, MultimodalGenerator):
         raise ValueError(f"{run} has no LoRA to merge; only a decoder that was trained with decoder.lora has one")
-    if out.exists():
-        raise ValueError(f"{out} exists; choose a new folder")
+    if out.exists(): shutil.rmtree(out)  # left by a merge that was stopped
     with quietly():
         model.decoder.merged().save_pretrained(out / "language_model")
         model.decoder.tokenizer.save_pretrained(out / "language_model")
@@ -241,4 +243,4 @@ def merge(
     plain.facts = model.facts
     plain.save_pretrained(out)
     update_card(out, results=model.facts.results, note="The low-rank updates were added to the language model after that run; the figures were measured before.")
-    return out
+    return out.rename(whole)

@@ -45,8 +45,11 @@ def find_saved(
 ) -> Path:              # the folder that holds `config.yaml` and the weights
     "Where a saved model is, fetched where need be."
     folder = Path(place).expanduser()
+    whole = lambda found: (found / "config.yaml").exists() and (found / "model.safetensors").exists()
     for found in (folder / "best", folder):
-        if (found / "config.yaml").exists(): return found
+        if whole(found): return found
+    if (folder / "config.yaml").exists():
+        raise FileNotFoundError(f"{folder} has no saved weights yet; continue the run with edge-glass train as far as its first evaluation, or give another folder")
     if folder.parent.is_dir() or not _HUB_ID.fullmatch(str(place)):
         raise FileNotFoundError(f"{folder} holds no saved model: config.yaml is missing; give a run folder or what save_pretrained wrote")
     try:
@@ -55,8 +58,8 @@ def find_saved(
         raise ValueError(f"there is no folder {place}, nor a model of that name on the Hub; correct it, or log in (`hf auth login`) if it is private") from e
     except Exception as e:  # the many faces of no network
         raise OSError(f"there is no folder {place}, and the Hub cannot be asked for a model of that name: {str(e).splitlines()[0].removeprefix('Got: ')}") from e
-    if (found / "config.yaml").exists(): return found
-    raise ValueError(f"{place} on the Hub was not saved by this library: config.yaml is missing; an encoder is named in a config, as encoders.vision.model={place}")
+    if whole(found): return found
+    raise ValueError(f"{place} on the Hub was not saved by this library: config.yaml or model.safetensors is missing; an encoder is named in a config, as encoders.vision.model={place}")
 
 # %% ../../nbs/07_hub.ipynb #37004566
 def push_folder(
@@ -70,10 +73,13 @@ def push_folder(
     try:
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         if bool(api.model_info(name).private) != private:
-            raise ValueError(f"{name} is {'public' if private else 'private'} already, and private={private} was asked for; change the repository, or ask for private={not private}")
-        api.upload_folder(repo_id=name, folder_path=folder)
+            there, asked = ("public", "private") if private else ("private", "public")
+            raise ValueError(f"{name} is {there} already, and a {asked} one was asked for; make it {asked} on the Hub, or ask for a {there} one (private={not private}{', --public' if private else ''})")
+        api.upload_folder(repo_id=name, folder_path=folder, delete_patterns=["language_model/*", "tokenizer/*", "tokenizer.json"])  # what only another kind of model has
     except HfHubHTTPError as e:
-        raise OSError(f"the Hub refuses to take {repo_id} ({e.response.status_code}); log in with the right to write there (`hf auth login`), or give a token") from e
+        status, said = e.response.status_code, " ".join((e.server_message or "no reason given").split())
+        remedy = "log in with the right to write there (`hf auth login`), or give a token" if status in (401, 403) else "the same command again sends what is missing"
+        raise OSError(f"the Hub refuses to take {repo_id} ({status}: {said}); {remedy}") from e
     except ValueError: raise  # ours, or an id that cannot be
     except Exception as e:  # the many faces of no network
         raise OSError(f"the Hub cannot be reached to take {repo_id}: {e}") from e

@@ -37,9 +37,10 @@ class Repository:
         self,
         lines: bytes,  # JSON Lines, as the client sends them
     ) -> None:
-        "Add and replace files."
+        "Add, replace and delete files."
         for line in map(json.loads, lines.splitlines()):
             if line["key"] == "file": self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            if line["key"] == "deletedFile": del self.files[line["value"]["path"]]
 
     def tree(self) -> list[dict[str, Any]]:
         "Every file with its size and its name in git."
