@@ -460,6 +460,8 @@ def _clip(record: dict, language: str, clips: Path) -> Sample:
 # %% ../../nbs/15_corpora.ipynb #a6d635d0
 def _unpack(archive: Path, folder: Path, wanted: Callable[[PurePosixPath], bool]) -> None:
     "Unpack what is wanted of an archive; a member that would land elsewhere stops it."
+    if not hasattr(tarfile, "data_filter"):
+        raise OSError(f"{archive} cannot be unpacked safely by this Python, only by 3.11.4 or newer; unpack it yourself, and name the folder instead")
     try:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:
