@@ -224,7 +224,8 @@ def merge(
     out: str | Path,  # a new folder
 ) -> Path:
     "Write a bundle whose language model holds the LoRA."
-    whole, out = Path(out), Path(f"{out}.part")
+    whole = Path(out)
+    out = whole.with_name(f".{whole.name}.part")
     if whole.exists(): raise ValueError(f"{whole} exists; choose a new folder")
     model = load_model(run)
     if getattr(model.config.decoder, "lora", None) is None or not isinstance(model, MultimodalGenerator):
